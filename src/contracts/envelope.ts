@@ -1,0 +1,34 @@
+/**
+ * The envelope of every message: CloudEvents 1.0 attributes, lower case without separators as that specification asks.
+ */
+
+export interface Message<Data = unknown> {
+  /** Unique for ever; a redelivery, a retry and a redrive keep it. */
+  readonly id: string;
+  /** The type's name: `order.placed` (an event, past tense) or `stock.reserve` (a command, imperative). */
+  readonly type: string;
+  /** The service that said it. */
+  readonly source: string;
+  /** When it was said, milliseconds UTC (RFC 3339 on a foreign wire). */
+  readonly time: number;
+  /** What it is about: an id. Together with `source` it names a stream. */
+  readonly subject: string;
+  /** Position in the stream, 1, 2, …; absent on commands. */
+  readonly sequence?: number;
+  /** Messages of one key keep their order on the way. */
+  readonly partitionkey: string;
+  /** The order the whole conversation belongs to, where there is one. */
+  readonly correlationid: string;
+  /** The id of the message or request that led to this one. */
+  readonly causationid?: string;
+  /** W3C trace context of the moment it was said; never rewritten on the way. */
+  readonly traceparent?: string;
+  /** How many messages led to this one; above `HOPS_MAX` it is a loop. */
+  readonly hops: number;
+  readonly data: Data;
+}
+
+export const HOPS_MAX = 64;
+
+/** Messages larger than this are refused before commit, where the caller still learns of it. */
+export const MESSAGE_BYTES_MAX = 1_048_576;

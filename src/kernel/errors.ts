@@ -1,0 +1,120 @@
+/**
+ * The catalogue of everything that can be said when something does not go as asked.
+ *
+ * A **refusal** is the business saying no: the request was understood, nothing was changed, and the answer names the field,
+ * the rule and the remedy. A **fault** is something broken: a database that is away, a provider that does not answer, a bug.
+ * Each code stands once, here, and once in docs/errors.md; a test compares the two. HTTP status codes are the edge's business.
+ */
+
+/** What sort of no (or of breakage) a code is. Doors map sorts, not codes, to their own signals. */
+export type Sort =
+  | 'invalid' // the request cannot be right, whatever the state
+  | 'unprocessable' // the request is well formed and contradicts what is known
+  | 'not_found'
+  | 'conflict' // the state does not allow it now
+  | 'too_large'
+  | 'busy' // try again later, as it is
+  | 'bug'; // ours
+
+interface CatalogueEntry {
+  readonly sort: Sort;
+  /** May the same request succeed later, unchanged? Consumers retry what is retryable. */
+  readonly retryable: boolean;
+  /** What it means, one sentence. */
+  readonly meaning: string;
+  /** What to do next, one sentence. */
+  readonly next: string;
+}
+
+const entry = (sort: Sort, retryable: boolean, meaning: string, next: string): CatalogueEntry => ({ sort, retryable, meaning, next });
+
+export const CATALOGUE = {
+  // Requests
+  invalid_request: entry('invalid', false, 'A field of the request breaks a rule.', 'Correct the fields named in `errors` and send it again.'),
+  malformed_body: entry('invalid', false, 'The body is not valid JSON.', 'Send JSON with the content type application/json.'),
+  route_not_found: entry('not_found', false, 'No route answers this method and path.', 'Look the path up at /docs.'),
+  body_too_large: entry('too_large', false, 'The body is larger than the server accepts.', 'Send at most 1 MiB; split the request.'),
+  invalid_cursor: entry('invalid', false, 'The cursor was not given out by this list.', 'Start again without a cursor, or use `next_cursor` unchanged.'),
+  idempotency_key_reused: entry('unprocessable', false, 'The idempotency key was used before with another request.', 'Use a new key for a new request.'),
+  idempotency_in_progress: entry('conflict', true, 'The first request with this idempotency key is still running.', 'Send the same request again in a second.'),
+  version_mismatch: entry('conflict', false, 'The thing has changed since the version you expected.', 'Read it again and decide anew.'),
+  // Catalogue and stock
+  product_not_found: entry('not_found', false, 'There is no product with this id or sku.', 'Create it with POST /v1/products.'),
+  product_exists: entry('conflict', false, 'There is already a product with this sku.', 'Change it with PUT /v1/products/{id}.'),
+  product_archived: entry('unprocessable', false, 'The product is archived and can no longer be ordered or received.', 'Order another product.'),
+  unknown_sku: entry('unprocessable', false, 'A line names a sku that is not in the catalogue.', 'Create the product first, or correct the sku.'),
+  no_price: entry('unprocessable', false, 'A line has no unit_price and the catalogue has none in the currency of the order.', 'Send unit_price, or give the product a price in that currency.'),
+  warehouse_not_found: entry('not_found', false, 'There is no warehouse with this id.', 'Create it with POST /v1/warehouses.'),
+  warehouse_in_use: entry('conflict', false, 'The warehouse still holds stock.', 'Move or adjust the stock to zero first.'),
+  stock_insufficient: entry('conflict', false, 'There is less available stock than the request takes.', 'Look at GET /v1/stock and ask for less.'),
+  stock_changed: entry('conflict', false, 'The stock has changed since the count began.', 'Count again and send the new expected_on_hand.'),
+  // Orders
+  order_not_found: entry('not_found', false, 'There is no order with this id.', 'Look for it with GET /v1/orders.'),
+  unknown_policy: entry('unprocessable', false, 'There is no policy of this name.', 'Use one of the policies named in the answer.'),
+  payment_token_required: entry('unprocessable', false, 'The policy takes a payment and the order has no payment token.', 'Send payment.token, or a policy without payment.'),
+  amount_out_of_range: entry('unprocessable', false, 'The total of the order is negative or too large.', 'Correct prices, quantities and charges.'),
+  order_not_cancellable: entry('conflict', false, 'The order can no longer be cancelled.', 'Ask for a return once the parcel has arrived.'),
+  external_id_reused: entry('conflict', false, 'Another order of yours has this external_id.', 'Use one external_id per order.'),
+  // Payments and shipments
+  payment_not_found: entry('not_found', false, 'There is no payment with this id.', 'Look for it with GET /v1/payments.'),
+  payment_state: entry('conflict', false, 'The payment is not in a state that allows this.', 'Read the payment; its status says what is possible.'),
+  shipment_not_found: entry('not_found', false, 'There is no shipment with this id or tracking number.', 'Look for it with GET /v1/shipments.'),
+  shipment_state: entry('conflict', false, 'The shipment is not in a state that allows this.', 'Read the shipment; its status says what is possible.'),
+  notification_not_found: entry('not_found', false, 'There is no notification with this id.', 'Look for it with GET /v1/notifications.'),
+  // Operating
+  dead_letter_not_found: entry('not_found', false, 'There is no dead letter with this id.', 'Look for it with GET /v1/dead-letters.'),
+  dead_letter_state: entry('conflict', false, 'The dead letter is not open.', 'Read it; only open ones can be sent again or discarded.'),
+  consumer_not_found: entry('not_found', false, 'No consumer of this name runs here.', 'Look at GET /v1/consumers.'),
+  unavailable: entry('busy', true, 'A part this request needs is not available now.', 'Send the same request again in a few seconds, with the same idempotency key.'),
+  overloaded: entry('busy', true, 'More is being asked than can be done in time.', 'Send the same request again after the seconds in Retry-After.'),
+  storage_full: entry('busy', true, 'The disk of the server is full: nothing can be written, reading goes on.', 'Make room on the disk; writing resumes by itself.'),
+  not_here: entry('busy', false, 'This process does not run the part that answers this.', 'Ask the process that runs it.'),
+  internal: entry('bug', false, 'Something broke that should not.', 'Report it with the request id; nothing was changed.'),
+  // Faults inside messaging and providers
+  conflict: entry('busy', true, 'Two transactions met on the same rows.', 'Nothing: it is retried.'),
+  provider_unavailable: entry('busy', true, 'An outside provider did not answer.', 'Nothing: it is retried with the same key.'),
+  contract_violation: entry('bug', false, 'A message does not fit its contract.', 'Correct the sender, then redrive or discard the dead letter.'),
+  unroutable: entry('bug', false, 'No queue takes this command.', 'Start the service it is for, then redrive the dead letter.'),
+  crash_suspect: entry('bug', false, 'The process died each time it handled this message.', 'Read the message and the log, mend the cause, then redrive the dead letter.'),
+  too_many_hops: entry('bug', false, 'A message caused itself again and again.', 'Mend the loop between the handlers, then discard the dead letter.'),
+} as const satisfies Record<string, CatalogueEntry>;
+
+export type ErrorCode = keyof typeof CATALOGUE;
+
+/** One broken rule, at one field; `field` is a path such as `lines.0.quantity`, empty for the whole request. */
+export interface FieldError {
+  readonly field: string;
+  readonly rule: string;
+  readonly remedy?: string;
+}
+
+/** The business says no. Nothing was changed. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly code: ErrorCode;
+  readonly errors: readonly FieldError[];
+
+  /** `message` is one sentence for a person that names the thing, e.g. `product "A-1" is archived`. */
+  constructor(code: ErrorCode, message: string, errors: readonly FieldError[] = []) {
+    super(message);
+    this.code = code;
+    this.errors = errors;
+  }
+}
+
+/** Something is broken, here or elsewhere. `CATALOGUE[code].retryable` says whether the same may succeed later. */
+export class Fault extends Error {
+  override readonly name = 'Fault';
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The code of whatever was thrown; an unknown thing is `internal`. */
+export const codeOf = (thrown: unknown): ErrorCode => (thrown instanceof Refusal || thrown instanceof Fault ? thrown.code : 'internal');
+
+/** May the same work succeed later, unchanged? */
+export const isRetryable = (thrown: unknown): boolean => CATALOGUE[codeOf(thrown)].retryable;

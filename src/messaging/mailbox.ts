@@ -1,0 +1,122 @@
+/**
+ * A service's mailbox: its database with everything that makes messages survive. Use-cases are handed a `Unit`, one transaction
+ * with a way to say things; what is said becomes outbox rows of that same transaction, and after the commit the relay is told.
+ */
+import { HOPS_MAX, MESSAGE_BYTES_MAX, type Message } from '../contracts/envelope.ts';
+import { type DataOf, type MessageType, schemaOf } from '../contracts/messages.ts';
+import type { Database, Tx } from '../db/database.ts';
+import { Fault } from '../kernel/errors.ts';
+import { failpoint } from '../kernel/failpoints.ts';
+import type { World } from '../kernel/world.ts';
+import { type Pack, packsOf, appendPacks } from './outbox.ts';
+import { type Timer, cancelTimers, setTimers } from './scheduler.ts';
+
+/** What somebody wants said; the rest of the envelope is filled in by `say`. */
+export interface Saying<T extends MessageType = MessageType> {
+  readonly type: T;
+  /** The id the message is about. */
+  readonly subject: string;
+  readonly data: DataOf<T>;
+  /** Position in the stream of the subject; events only. */
+  readonly sequence?: number;
+  /** The order the conversation belongs to; `subject` when absent. */
+  readonly correlationid?: string;
+  /** The message that led to this; none when a request did. */
+  readonly cause?: Message;
+  /** Set when the id must be known or derived beforehand. */
+  readonly id?: string;
+}
+
+/** One transaction of one service, with a way to say things. */
+export interface Unit {
+  readonly tx: Tx;
+  /** Milliseconds UTC; the same throughout the unit. */
+  readonly now: number;
+  /** Says things, once the unit commits. Throws a Fault when one does not fit its contract. */
+  say<T extends MessageType>(sayings: readonly Saying<T>[]): void;
+  /** Says a thing later, unless cancelled before: one timer a key, setting it again replaces it. */
+  setTimers(timers: readonly TimerSaying[]): Promise<void>;
+  cancelTimers(keys: readonly string[]): Promise<void>;
+}
+
+export interface TimerSaying {
+  readonly key: string;
+  /** Milliseconds UTC. */
+  readonly dueAt: number;
+  readonly saying: Saying;
+}
+
+export interface Mailbox {
+  /** The service whose mailbox this is. */
+  readonly service: string;
+  readonly db: Database;
+  readonly world: World;
+  /** Runs `work` in one transaction and sends what it said after the commit. Throws what `work` throws; then nothing was changed. */
+  write<T>(work: (unit: Unit) => Promise<T>): Promise<T>;
+}
+
+export interface MailboxOptions {
+  readonly service: string;
+  readonly db: Database;
+  readonly world: World;
+  /** Told of packs after their commit: the relay's short way, which saves reading them back. */
+  committed(packs: readonly Pack[]): void;
+}
+
+export function openMailbox({ service, db, world, committed }: MailboxOptions): Mailbox {
+  return {
+    service,
+    db,
+    world,
+    write: (work) =>
+      db.write(async (tx) => {
+        const said: Message[] = [];
+        const now = world.now();
+        const envelope = (saying: Saying): Message => toMessage(saying, { service, now, world });
+        const result = await work({
+          tx,
+          now,
+          say(sayings) {
+            for (const saying of sayings) said.push(envelope(saying));
+          },
+          setTimers: (timers) => setTimers(tx, timers.map(({ key, dueAt, saying }): Timer => ({ key, due_at: dueAt, message: envelope(saying) }))),
+          cancelTimers: (keys) => cancelTimers(tx, keys),
+        });
+        if (said.length > 0) {
+          const packs = await appendPacks(tx, packsOf(said), now);
+          tx.afterCommit(() => committed(packs));
+        }
+        await failpoint('unit.before_commit');
+        return result;
+      }),
+  };
+}
+
+function toMessage(saying: Saying, { service, now, world }: { service: string; now: number; world: World }): Message {
+  const schema = schemaOf(saying.type);
+  const checked = schema?.safeParse(saying.data);
+  if (!checked?.success) throw new Fault('contract_violation', `${saying.type} does not fit its contract: ${checked?.error.message ?? 'nobody defined it'}`);
+  const hops = (saying.cause?.hops ?? 0) + 1;
+  if (hops > HOPS_MAX) throw new Fault('too_many_hops', `${saying.type} about ${saying.subject} is message ${hops} of one chain`);
+  const correlationid = saying.correlationid ?? saying.cause?.correlationid ?? saying.subject;
+  return {
+    id: saying.id ?? world.id('msg'),
+    type: saying.type,
+    source: service,
+    time: now,
+    subject: saying.subject,
+    ...(saying.sequence === undefined ? {} : { sequence: saying.sequence }),
+    partitionkey: correlationid,
+    correlationid,
+    ...(saying.cause === undefined ? {} : { causationid: saying.cause.id }),
+    hops,
+    data: checked.data,
+  };
+}
+
+/** The text of a message, refused when it is larger than any broker is asked to take. */
+export function encodeMessage(message: Message): string {
+  const text = JSON.stringify(message);
+  if (text.length > MESSAGE_BYTES_MAX) throw new Fault('contract_violation', `${message.type} about ${message.subject} is larger than ${MESSAGE_BYTES_MAX} bytes`);
+  return text;
+}

@@ -1,0 +1,63 @@
+/**
+ * The outbox: what a transaction said, as rows of that transaction, until the broker has confirmed it.
+ *
+ * A row is a pack: all messages of one type (and one destination) that one transaction said, as a JSON array. A batch of 200
+ * reservations is one row, one broker message and one delete instead of 200 of each; the reader unpacks.
+ */
+import type { Message } from '../contracts/envelope.ts';
+import { type Tx, statement } from '../db/database.ts';
+import { encodeMessage } from './mailbox.ts';
+
+export interface Pack {
+  /** The position in the outbox; 0 before the pack is stored. */
+  readonly seq: number;
+  readonly type: string;
+  /** The one queue it is for; null: whoever subscribes to the type. */
+  readonly destination: string | null;
+  readonly messages: readonly Message[];
+  /** `messages` as JSON: encoded once, stored in the outbox and handed to the broker as it is. */
+  readonly body: string;
+}
+
+/** Packs hold this many messages at most, so that one body stays far below the limits of brokers. */
+export const PACK_MAX = 200;
+
+/** Groups messages by type, in the order they were said. Pure. */
+export function packsOf(messages: readonly Message[], destination: string | null = null): Pack[] {
+  const open = new Map<string, Message[]>();
+  const groups: Message[][] = [];
+  for (const message of messages) {
+    let group = open.get(message.type);
+    if (group === undefined || group.length === PACK_MAX) {
+      group = [];
+      open.set(message.type, group);
+      groups.push(group);
+    }
+    group.push(message);
+  }
+  return groups.map((group) => ({ seq: 0, type: group[0]!.type, destination, messages: group, body: `[${group.map(encodeMessage).join(',')}]` }));
+}
+
+interface OutboxRow {
+  readonly ordinal: number;
+  readonly type: string;
+  readonly destination: string | null;
+  readonly body: string;
+  readonly messages: number;
+  readonly created_at: number;
+}
+
+const insertPacks = statement<OutboxRow, { seq: number; ordinal: number }>(
+  { ordinal: 'integer', type: 'text', destination: 'text', body: 'text', messages: 'integer', created_at: 'bigint' },
+  (rows) => `
+    insert into outbox (ordinal, type, destination, body, messages, created_at)
+    select row.ordinal, row.type, row.destination, row.body, row.messages, row.created_at from ${rows} order by row.ordinal
+    returning seq, ordinal`,
+);
+
+/** Stores packs in the transaction that said them; answers them with their places. */
+export async function appendPacks(tx: Tx, packs: readonly Pack[], now: number): Promise<Pack[]> {
+  const rows = packs.map(({ type, destination, body, messages }, ordinal) => ({ ordinal, type, destination, body, messages: messages.length, created_at: now }));
+  const stored = await tx.run(insertPacks, rows);
+  return stored.sort((a, b) => a.ordinal - b.ordinal).map(({ seq, ordinal }) => ({ ...packs[ordinal]!, seq }));
+}
