@@ -1,6 +1,7 @@
 /**
  * The envelope of every message: CloudEvents 1.0 attributes, lower case without separators as that specification asks.
  */
+import { Fault } from '../kernel/errors.ts';
 
 export interface Message<Data = unknown> {
   /** Unique for ever; a redelivery, a retry and a redrive keep it. */
@@ -32,3 +33,10 @@ export const HOPS_MAX = 64;
 
 /** Messages larger than this are refused before commit, where the caller still learns of it. */
 export const MESSAGE_BYTES_MAX = 1_048_576;
+
+/** The text of a message, refused when it is larger than any broker is asked to take. */
+export function encodeMessage(message: Message): string {
+  const text = JSON.stringify(message);
+  if (text.length > MESSAGE_BYTES_MAX) throw new Fault('contract_violation', `${message.type} about ${message.subject} is larger than ${MESSAGE_BYTES_MAX} bytes`);
+  return text;
+}

@@ -2,7 +2,7 @@
  * A service's mailbox: its database with everything that makes messages survive. Use-cases are handed a `Unit`, one transaction
  * with a way to say things; what is said becomes outbox rows of that same transaction, and after the commit the relay is told.
  */
-import { HOPS_MAX, MESSAGE_BYTES_MAX, type Message } from '../contracts/envelope.ts';
+import { HOPS_MAX, type Message } from '../contracts/envelope.ts';
 import { type DataOf, type MessageType, schemaOf } from '../contracts/messages.ts';
 import type { Database, Tx } from '../db/database.ts';
 import { Fault } from '../kernel/errors.ts';
@@ -112,11 +112,4 @@ function toMessage(saying: Saying, { service, now, world }: { service: string; n
     hops,
     data: checked.data,
   };
-}
-
-/** The text of a message, refused when it is larger than any broker is asked to take. */
-export function encodeMessage(message: Message): string {
-  const text = JSON.stringify(message);
-  if (text.length > MESSAGE_BYTES_MAX) throw new Fault('contract_violation', `${message.type} about ${message.subject} is larger than ${MESSAGE_BYTES_MAX} bytes`);
-  return text;
 }

@@ -4,9 +4,8 @@
  * A row is a pack: all messages of one type (and one destination) that one transaction said, as a JSON array. A batch of 200
  * reservations is one row, one broker message and one delete instead of 200 of each; the reader unpacks.
  */
-import type { Message } from '../contracts/envelope.ts';
+import { type Message, encodeMessage } from '../contracts/envelope.ts';
 import { type Tx, statement } from '../db/database.ts';
-import { encodeMessage } from './mailbox.ts';
 
 export interface Pack {
   /** The position in the outbox; 0 before the pack is stored. */

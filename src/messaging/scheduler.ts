@@ -1,9 +1,8 @@
 /**
  * Timers: messages to be said later, cancellable until then. Retries, deadlines and delays are all rows of one table.
  */
-import type { Message } from '../contracts/envelope.ts';
+import { type Message, encodeMessage } from '../contracts/envelope.ts';
 import { type Tx, statement } from '../db/database.ts';
-import { encodeMessage } from './mailbox.ts';
 
 export interface Timer {
   readonly key: string;
