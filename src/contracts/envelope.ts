@@ -37,6 +37,7 @@ export const MESSAGE_BYTES_MAX = 1_048_576;
 /** The text of a message, refused when it is larger than any broker is asked to take. */
 export function encodeMessage(message: Message): string {
   const text = JSON.stringify(message);
-  if (text.length > MESSAGE_BYTES_MAX) throw new Fault('contract_violation', `${message.type} about ${message.subject} is larger than ${MESSAGE_BYTES_MAX} bytes`);
+  if (text.length > MESSAGE_BYTES_MAX)
+    throw new Fault('contract_violation', `${message.type} about ${message.subject} is larger than ${MESSAGE_BYTES_MAX} bytes`);
   return text;
 }

@@ -20,7 +20,15 @@ export const reservedLineSchema = z.object({ line_id: id, sku: z.string(), quant
 const orderFact = z.object({ ...order, number: z.string(), customer: customerSchema, currency, total: amount });
 const product = z.object({ product_id: id, sku: z.string(), name: z.string(), price: amount, currency, archived: z.boolean() });
 const warehouse = z.object({ warehouse_id: id, name: z.string(), location: z.string(), archived: z.boolean() });
-const stockMoved = z.object({ warehouse_id: id, sku: z.string(), quantity: z.int(), on_hand: z.int(), available: z.int(), reason: z.string(), ref: z.string() });
+const stockMoved = z.object({
+  warehouse_id: id,
+  sku: z.string(),
+  quantity: z.int(),
+  on_hand: z.int(),
+  available: z.int(),
+  reason: z.string(),
+  ref: z.string(),
+});
 const payment = z.object({ ...order, payment_id: id, amount, currency });
 const shipment = z.object({ ...order, shipment_id: id, tracking_number: z.string(), warehouse_id: id });
 
@@ -83,7 +91,17 @@ export const COMMANDS = {
   'payment.authorize': { to: 'payments', data: z.object({ ...order, amount: z.int().min(1), currency, token: z.string() }) },
   'payment.capture': { to: 'payments', data: z.object({ ...order, shipment_id: id }) },
   'payment.void': { to: 'payments', data: z.object({ ...order, reason: z.string() }) },
-  'shipment.prepare': { to: 'shipping', data: z.object({ ...order, number: z.string(), warehouse_id: id, customer: customerSchema, ship_to: addressSchema.optional(), lines: z.array(reservedLineSchema) }) },
+  'shipment.prepare': {
+    to: 'shipping',
+    data: z.object({
+      ...order,
+      number: z.string(),
+      warehouse_id: id,
+      customer: customerSchema,
+      ship_to: addressSchema.optional(),
+      lines: z.array(reservedLineSchema),
+    }),
+  },
   'shipment.dispatch': { to: 'shipping', data: z.object(order) },
   'shipment.refuse_dispatch': { to: 'shipping', data: z.object({ ...order, reason: z.string() }) },
   'shipment.cancel': { to: 'shipping', data: z.object({ ...order, reason: z.string() }) },
@@ -94,7 +112,11 @@ export const COMMANDS = {
 export type EventType = keyof typeof EVENTS;
 export type CommandType = keyof typeof COMMANDS;
 export type MessageType = EventType | CommandType;
-export type DataOf<T extends MessageType> = T extends EventType ? z.infer<(typeof EVENTS)[T]> : T extends CommandType ? z.infer<(typeof COMMANDS)[T]['data']> : never;
+export type DataOf<T extends MessageType> = T extends EventType
+  ? z.infer<(typeof EVENTS)[T]>
+  : T extends CommandType
+    ? z.infer<(typeof COMMANDS)[T]['data']>
+    : never;
 
 export const isCommand = (type: string): type is CommandType => Object.hasOwn(COMMANDS, type);
 

@@ -106,9 +106,15 @@ export function openSqlite({ name, file, metrics }: SqliteOptions): Database {
     name,
     dialect: sqliteDialect,
     read: { ...reading, dialect: sqliteDialect },
-    builder: <Tables>() => new Kysely<Tables>({
-      dialect: { createAdapter: () => new SqliteAdapter(), createDriver: () => new DummyDriver(), createIntrospector: (db) => new SqliteIntrospector(db), createQueryCompiler: () => new SqliteQueryCompiler() },
-    }),
+    builder: <Tables>() =>
+      new Kysely<Tables>({
+        dialect: {
+          createAdapter: () => new SqliteAdapter(),
+          createDriver: () => new DummyDriver(),
+          createIntrospector: (db) => new SqliteIntrospector(db),
+          createQueryCompiler: () => new SqliteQueryCompiler(),
+        },
+      }),
     write,
     script: (text) => write(async () => writer.exec(text)),
     async ping() {

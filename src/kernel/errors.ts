@@ -28,6 +28,8 @@ interface CatalogueEntry {
 
 const entry = (sort: Sort, retryable: boolean, meaning: string, next: string): CatalogueEntry => ({ sort, retryable, meaning, next });
 
+// A table: one code a line.
+// oxfmt-ignore
 export const CATALOGUE = {
   // Requests
   invalid_request: entry('invalid', false, 'A field of the request breaks a rule.', 'Correct the fields named in `errors` and send it again.'),

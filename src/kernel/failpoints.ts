@@ -17,6 +17,7 @@ interface Armed {
 let armed: Map<string, Armed> | undefined;
 
 /** Every failpoint there is, so that a misspelt one is refused instead of silently never met. */
+// oxfmt-ignore
 export const FAILPOINTS = [
   'unit.before_commit', 'unit.after_commit',
   'relay.before_publish', 'relay.after_publish', 'relay.before_delete',
@@ -33,12 +34,17 @@ export type Failpoint = (typeof FAILPOINTS)[number];
  * Throws an Error that names the part it cannot read.
  */
 export function armFailpoints(text: string): void {
-  const parts = text.split(',').map((part) => part.trim()).filter((part) => part !== '');
+  const parts = text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
   const next = new Map<string, Armed>();
   for (const part of parts) {
     const match = /^([a-z_.]+)=(kill|throw|hang|delay:(\d+))(?:@(\d+))?$/.exec(part);
     if (!match || !(FAILPOINTS as readonly string[]).includes(match[1]!)) {
-      throw new Error(`WAYBILL_FAILPOINTS: cannot read "${part}"; write point=kill|throw|hang|delay:MS with an optional @HIT, where point is one of ${FAILPOINTS.join(', ')}`);
+      throw new Error(
+        `WAYBILL_FAILPOINTS: cannot read "${part}"; write point=kill|throw|hang|delay:MS with an optional @HIT, where point is one of ${FAILPOINTS.join(', ')}`,
+      );
     }
     const action: FailpointAction = match[3] === undefined ? { act: match[2] as 'kill' | 'throw' | 'hang' } : { act: 'delay', ms: Number(match[3]) };
     next.set(match[1]!, { action, at: Number(match[4] ?? 0), hits: 0 });

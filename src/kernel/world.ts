@@ -7,6 +7,7 @@
 import { randomFillSync } from 'node:crypto';
 
 /** What an id is of. The prefix is part of the id, so that a person (and a log search) can tell what it names. */
+// oxfmt-ignore
 export type IdPrefix =
   | 'ord' | 'lin' | 'prd' | 'whs' | 'res' | 'pst' | 'pay' | 'pop' | 'shp' | 'ntf' | 'cus'
   | 'msg' | 'dl' | 'tmr' | 'aud' | 'req' | 'adj' | 'rcp' | 'cnt' | 'pid';

@@ -22,7 +22,11 @@ interface Call<Command, Result> {
 }
 
 /** A function for one command that answers after the shared transaction is durable; throws the command's Refusal, or the Fault that hit it. */
-export function gather<Command, Result>(mailbox: Mailbox, many: SetUseCase<Command, Result>, options: GatherOptions = {}): (command: Command) => Promise<Result> {
+export function gather<Command, Result>(
+  mailbox: Mailbox,
+  many: SetUseCase<Command, Result>,
+  options: GatherOptions = {},
+): (command: Command) => Promise<Result> {
   const { limit = 200, lanes = mailbox.db.dialect.name === 'sqlite' ? 1 : 2 } = options;
   const waiting: Call<Command, Result>[] = [];
   let running = 0;
@@ -35,7 +39,12 @@ export function gather<Command, Result>(mailbox: Mailbox, many: SetUseCase<Comma
   /** One transaction for the calls; when it fails, halves of them, so that a poisonous command fails alone. */
   async function settle(calls: Call<Command, Result>[]): Promise<void> {
     try {
-      const answers = await mailbox.write((unit) => many(unit, calls.map(({ command }) => command)));
+      const answers = await mailbox.write((unit) =>
+        many(
+          unit,
+          calls.map(({ command }) => command),
+        ),
+      );
       calls.forEach((call, i) => {
         const answer = answers[i]!;
         if (answer instanceof Refusal) call.reject(answer);

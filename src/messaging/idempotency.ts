@@ -80,7 +80,10 @@ export async function onceEach<Command, Result>(
   const fresh = commands.flatMap((command, i) => (answers[i] === undefined ? [{ command, i }] : []));
   const results = await many(fresh.map(({ command }) => command));
   fresh.forEach(({ i }, n) => (answers[i] = results[n]!));
-  await keepAnswers(unit.tx, fresh.map(({ i }) => ({ once: keys[i], answer: answers[i] as Result | Refusal })));
+  await keepAnswers(
+    unit.tx,
+    fresh.map(({ i }) => ({ once: keys[i], answer: answers[i] as Result | Refusal })),
+  );
   return answers as (Result | Refusal)[];
 }
 
@@ -90,8 +93,22 @@ async function claimKeys(unit: Unit, keys: readonly (Once | undefined)[]): Promi
   const first = new Map<string, Once>();
   for (const once of keys) if (once && !first.has(nameOf(once))) first.set(nameOf(once), once);
   const asked = [...first.values()].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1)); // one order for everybody: no deadlocks
-  const claimed = new Set((await tx.run(claim, asked.map(({ scope, key, hash }) => ({ scope, key, request_hash: hash, created_at: now })))).map(nameOf));
-  const known = new Map((await tx.run(find, asked.filter((once) => !claimed.has(nameOf(once))))).map((row) => [nameOf(row), row]));
+  const claimed = new Set(
+    (
+      await tx.run(
+        claim,
+        asked.map(({ scope, key, hash }) => ({ scope, key, request_hash: hash, created_at: now })),
+      )
+    ).map(nameOf),
+  );
+  const known = new Map(
+    (
+      await tx.run(
+        find,
+        asked.filter((once) => !claimed.has(nameOf(once))),
+      )
+    ).map((row) => [nameOf(row), row]),
+  );
 
   const taken = new Set<string>();
   return keys.map((once) => {
@@ -105,7 +122,8 @@ async function claimKeys(unit: Unit, keys: readonly (Once | undefined)[]): Promi
     if ((kept?.request_hash ?? first.get(name)!.hash) !== once.hash) {
       return new Refusal('idempotency_key_reused', `the idempotency key "${once.key}" was used for another request`);
     }
-    if (kept === undefined || kept.answer === null) return new Refusal('idempotency_in_progress', `the first request with the idempotency key "${once.key}" is still running`);
+    if (kept === undefined || kept.answer === null)
+      return new Refusal('idempotency_in_progress', `the first request with the idempotency key "${once.key}" is still running`);
     return JSON.parse(kept.answer) as unknown;
   });
 }
@@ -114,7 +132,10 @@ async function keepAnswers(tx: Tx, done: readonly { once: Once | undefined; answ
   const keyed = done.flatMap(({ once, answer }) => (once ? [{ ...once, answer }] : []));
   const refused = keyed.filter(({ answer }) => answer instanceof Refusal);
   const kept = keyed.filter(({ answer }) => !(answer instanceof Refusal));
-  await tx.run(keep, kept.map(({ scope, key, answer }) => ({ scope, key, answer: JSON.stringify(answer) })));
+  await tx.run(
+    keep,
+    kept.map(({ scope, key, answer }) => ({ scope, key, answer: JSON.stringify(answer) })),
+  );
   await tx.run(unclaim, refused);
 }
 
@@ -122,7 +143,12 @@ async function keepAnswers(tx: Tx, done: readonly { once: Once | undefined; answ
 export async function once<Result>(mailbox: Mailbox, context: RequestContext, route: string, work: (unit: Unit) => Promise<Result>): Promise<Result> {
   return mailbox.write(async (unit) => {
     const key = onceOf(context, route);
-    const [answer] = await onceEach(unit, [undefined], () => key, async () => [await work(unit)]);
+    const [answer] = await onceEach(
+      unit,
+      [undefined],
+      () => key,
+      async () => [await work(unit)],
+    );
     if (answer instanceof Refusal) throw answer;
     return answer as Result;
   });

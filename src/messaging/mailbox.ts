@@ -79,7 +79,11 @@ export function openMailbox({ service, db, world, committed }: MailboxOptions): 
           say(sayings) {
             for (const saying of sayings) said.push(envelope(saying));
           },
-          setTimers: (timers) => setTimers(tx, timers.map(({ key, dueAt, saying }): Timer => ({ key, due_at: dueAt, message: envelope(saying) }))),
+          setTimers: (timers) =>
+            setTimers(
+              tx,
+              timers.map(({ key, dueAt, saying }): Timer => ({ key, due_at: dueAt, message: envelope(saying) })),
+            ),
           cancelTimers: (keys) => cancelTimers(tx, keys),
         });
         if (said.length > 0) {
@@ -95,7 +99,8 @@ export function openMailbox({ service, db, world, committed }: MailboxOptions): 
 function toMessage(saying: Saying, { service, now, world }: { service: string; now: number; world: World }): Message {
   const schema = schemaOf(saying.type);
   const checked = schema?.safeParse(saying.data);
-  if (!checked?.success) throw new Fault('contract_violation', `${saying.type} does not fit its contract: ${checked?.error.message ?? 'nobody defined it'}`);
+  if (!checked?.success)
+    throw new Fault('contract_violation', `${saying.type} does not fit its contract: ${checked?.error.message ?? 'nobody defined it'}`);
   const hops = (saying.cause?.hops ?? 0) + 1;
   if (hops > HOPS_MAX) throw new Fault('too_many_hops', `${saying.type} about ${saying.subject} is message ${hops} of one chain`);
   const correlationid = saying.correlationid ?? saying.cause?.correlationid ?? saying.subject;

@@ -56,7 +56,14 @@ const insertPacks = statement<OutboxRow, { seq: number; ordinal: number }>(
 
 /** Stores packs in the transaction that said them; answers them with their places. */
 export async function appendPacks(tx: Tx, packs: readonly Pack[], now: number): Promise<Pack[]> {
-  const rows = packs.map(({ type, destination, body, messages }, ordinal) => ({ ordinal, type, destination, body, messages: messages.length, created_at: now }));
+  const rows = packs.map(({ type, destination, body, messages }, ordinal) => ({
+    ordinal,
+    type,
+    destination,
+    body,
+    messages: messages.length,
+    created_at: now,
+  }));
   const stored = await tx.run(insertPacks, rows);
   return stored.sort((a, b) => a.ordinal - b.ordinal).map(({ seq, ordinal }) => ({ ...packs[ordinal]!, seq }));
 }

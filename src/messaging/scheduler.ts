@@ -23,10 +23,16 @@ const deleteTimers = statement<{ key: string }>({ key: 'text' }, (rows) => `dele
 
 /** Sets timers; one with the same key is replaced. */
 export async function setTimers(tx: Tx, timers: readonly Timer[]): Promise<void> {
-  await tx.run(upsertTimers, timers.map(({ key, due_at, destination, message }) => ({ key, due_at, destination: destination ?? null, message: encodeMessage(message) })));
+  await tx.run(
+    upsertTimers,
+    timers.map(({ key, due_at, destination, message }) => ({ key, due_at, destination: destination ?? null, message: encodeMessage(message) })),
+  );
 }
 
 /** Cancels timers; unknown keys are no harm. */
 export async function cancelTimers(tx: Tx, keys: readonly string[]): Promise<void> {
-  await tx.run(deleteTimers, keys.map((key) => ({ key })));
+  await tx.run(
+    deleteTimers,
+    keys.map((key) => ({ key })),
+  );
 }
