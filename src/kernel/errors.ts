@@ -70,6 +70,8 @@ export const CATALOGUE = {
   unavailable: entry('busy', true, 'A part this request needs is not available now.', 'Send the same request again in a few seconds, with the same idempotency key.'),
   overloaded: entry('busy', true, 'More is being asked than can be done in time.', 'Send the same request again after the seconds in Retry-After.'),
   storage_full: entry('busy', true, 'The disk of the server is full: nothing can be written, reading goes on.', 'Make room on the disk; writing resumes by itself.'),
+  database_from_future: entry('bug', false, 'The database was changed by a newer version of this program.', 'Start that version, or restore the backup made before the upgrade.'),
+  migration_changed: entry('bug', false, 'A migration that was applied here reads differently now.', 'Put the old text of the file back and write the change as a new migration.'),
   not_here: entry('busy', false, 'This process does not run the part that answers this.', 'Ask the process that runs it.'),
   internal: entry('bug', false, 'Something broke that should not.', 'Report it with the request id; nothing was changed.'),
   // Faults inside messaging and providers
