@@ -6,7 +6,11 @@
  *
  * - `write` runs a function in a transaction: all of it or nothing. The promise resolves after the commit is durable. Concurrent
  *   writes may share one commit (SQLite) without sharing fate: one that throws is rolled back alone.
- * - Inside `write` nothing may be awaited but the transaction itself. A remote call there would hold every other writer.
+ * - Inside `write` nothing may be awaited but the transaction itself. A remote call there would hold every other writer; a unit
+ *   that stands still for `IDLE_MAX_MS` is rolled back.
+ * - `work` may run again from the start when the database asks for it (a deadlock on PostgreSQL), so it has no effects but its rows
+ *   and its `afterCommit`. A commit whose outcome is unknown (the connection broke) is not tried again: it fails as `unavailable`.
+ * - A unit in which a statement failed cannot commit, even when `work` swallows the error.
  * - `read` sees what was committed before it began. Two reads are two snapshots.
  * - A statement over no rows answers `[]` without touching the database.
  * - The rows of RETURNING come in no promised order; match them by key.
@@ -81,6 +85,8 @@ export interface Reader {
 }
 
 export interface Tx extends Reader {
+  /** Runs several statements separated by semicolons (migrations); `$1` parameters are not possible. */
+  script(text: string): Promise<void>;
   /** `done` runs after the commit, before `write` resolves; not at all when the transaction is rolled back. Must not throw. */
   afterCommit(done: () => void): void;
 }
@@ -100,6 +106,16 @@ export interface Database {
   ping(): Promise<void>;
   /** Waits for writes under way and closes. Twice is no harm. */
   close(): Promise<void>;
+}
+
+/** A unit of work that ran no statement for this long, in milliseconds, waits for something it must not wait for. */
+export const IDLE_MAX_MS = 10_000;
+
+/** The rule both dialects break in their own words: SQLITE_CONSTRAINT_UNIQUE, _PRIMARYKEY and _ROWID; SQLSTATE 23505. */
+export function isUniqueViolation(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if ('errcode' in error) return error.errcode === 2067 || error.errcode === 1555 || error.errcode === 2579;
+  return 'code' in error && error.code === '23505';
 }
 
 /** Parses the columns named in `json` in place. */

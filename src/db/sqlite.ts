@@ -83,7 +83,7 @@ export function openSqlite({ name, file, metrics }: SqliteOptions): Database {
     const mine: (() => void)[] = [];
     writer.exec('savepoint unit');
     try {
-      const value = await unit.work({ ...writing, dialect: sqliteDialect, afterCommit: (done) => mine.push(done) });
+      const value = await unit.work({ ...writing, dialect: sqliteDialect, script: async (text) => writer.exec(text), afterCommit: (done) => mine.push(done) });
       writer.exec('release unit');
       hooks.push(...mine);
       answers.push(() => unit.resolve(value));
