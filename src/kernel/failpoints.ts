@@ -7,7 +7,7 @@
  */
 
 export type FailpointAction = { readonly act: 'kill' | 'throw' | 'hang' } | { readonly act: 'delay'; readonly ms: number };
-interface Armed {
+export interface Armed {
   readonly action: FailpointAction;
   /** The hit at which it acts; 0 means at every hit. */
   readonly at: number;
@@ -34,6 +34,12 @@ export type Failpoint = (typeof FAILPOINTS)[number];
  * Throws an Error that names the part it cannot read.
  */
 export function armFailpoints(text: string): void {
+  const next = readFailpoints(text);
+  armed = next.size === 0 ? undefined : next;
+}
+
+/** Reads such a text without arming anything; throws likewise. */
+export function readFailpoints(text: string): Map<string, Armed> {
   const parts = text
     .split(',')
     .map((part) => part.trim())
@@ -49,7 +55,7 @@ export function armFailpoints(text: string): void {
     const action: FailpointAction = match[3] === undefined ? { act: match[2] as 'kill' | 'throw' | 'hang' } : { act: 'delay', ms: Number(match[3]) };
     next.set(match[1]!, { action, at: Number(match[4] ?? 0), hits: 0 });
   }
-  armed = next.size === 0 ? undefined : next;
+  return next;
 }
 
 /** A place where a failure can be provoked. Returns nothing to wait for unless a test armed it. */

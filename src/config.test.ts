@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest';
+import { ConfigError, type Environment, PARTS, SERVICES, SETTINGS, isLoopback, loadConfig } from './config.ts';
+
+function faultsOf(environment: Environment): readonly string[] {
+  try {
+    loadConfig(environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+  return [];
+}
+
+describe('loadConfig', () => {
+  test('without any setting runs everything, on this machine only', () => {
+    const config = loadConfig({});
+    expect(config).toMatchObject({
+      services: SERVICES,
+      parts: PARTS,
+      host: '127.0.0.1',
+      port: 8000,
+      dataDir: './data',
+      databaseUrl: undefined,
+      logLevel: 'info',
+    });
+    expect(config.deadlines).toEqual({ stock: 3_600_000, payment: 3_600_000, shipping: 86_400_000, dispatch: 172_800_000 });
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  test('takes an empty variable for an absent one', () => {
+    expect(loadConfig({ PORT: '', DATABASE_URL: '' })).toMatchObject({ port: 8000, databaseUrl: undefined });
+  });
+
+  test('names all faults at once, each with its remedy', () => {
+    const faults = faultsOf({
+      PORT: '80000',
+      LOG_LEVEL: 'loud',
+      SERVICES: 'orders,paiments',
+      DEADLINE_STOCK: '1 hour',
+      DATABASE_URL: 'mysql://x',
+      SMTP_URL: 'mail',
+      ALLOW_UNPROTECTED: 'yes',
+    });
+    expect(faults.map((fault) => fault.split(' ')[0])).toEqual([
+      'SERVICES',
+      'PORT',
+      'ALLOW_UNPROTECTED',
+      'DATABASE_URL',
+      'LOG_LEVEL',
+      'SMTP_URL',
+      'DEADLINE_STOCK',
+    ]);
+    expect(faults[0]).toBe(`SERVICES does not know "paiments"; write all, or some of ${SERVICES.join(',')}.`);
+    expect(faults[1]).toBe('PORT must be a whole number from 0 to 65535.');
+  });
+
+  test('does not repeat a secret', () => {
+    expect(faultsOf({ DATABASE_URL: 'mysql://root:hunter2@db' }).join()).not.toContain('hunter2');
+  });
+
+  test('refuses a WAYBILL_ variable that is no setting', () => {
+    expect(faultsOf({ WAYBILL_FAILPOINT: 'x' })[0]).toMatch(/^WAYBILL_FAILPOINT is no setting/);
+  });
+
+  test.each(['80a', '-1', '1e3', ' 80', '99999999999999999999'])('refuses PORT=%j', (port) => {
+    expect(faultsOf({ PORT: port })).toHaveLength(1);
+  });
+
+  test.each([
+    ['90s', 90_000],
+    ['250ms', 250],
+    ['15m', 900_000],
+    ['2d', 172_800_000],
+  ])('reads %s', (text, ms) => {
+    expect(loadConfig({ DEADLINE_STOCK: text }).deadlines.stock).toBe(ms);
+  });
+
+  test('refuses a failpoint there is not, and arms none', () => {
+    expect(faultsOf({ WAYBILL_FAILPOINTS: 'relay.nowhere=kill' })[0]).toMatch(/^WAYBILL_FAILPOINTS cannot read "relay.nowhere=kill"/);
+  });
+});
+
+describe('settings that cannot work together', () => {
+  test('some services, with a bus that stays in one process', () => {
+    expect(faultsOf({ SERVICES: 'orders,payments' })).toEqual([
+      'SERVICES leaves out inventory, shipping, notifications, but the built-in message bus carries messages only inside one process. Remove SERVICES, so that this process runs all of them.',
+    ]);
+  });
+
+  test('some parts, likewise; the console may be left out', () => {
+    expect(faultsOf({ PARTS: 'api,console' })[0]).toMatch(/^PARTS leaves out relay, worker/);
+    expect(loadConfig({ PARTS: 'api, relay,worker' }).parts).toEqual(['api', 'relay', 'worker']);
+  });
+
+  test('an address others reach, without protection', () => {
+    expect(faultsOf({ HOST: '0.0.0.0' })[0]).toContain('set ALLOW_UNPROTECTED=true');
+    expect(loadConfig({ HOST: '0.0.0.0', ALLOW_UNPROTECTED: 'true' }).host).toBe('0.0.0.0');
+  });
+
+  test.each(['127.0.0.1', '127.1.2.3', '::1', 'localhost'])('%s is this machine', (address) => expect(isLoopback(address)).toBe(true));
+  test.each(['0.0.0.0', '::', '10.0.0.1', 'example.com', '127.0.0.1.example.com'])('%s is not', (address) => expect(isLoopback(address)).toBe(false));
+});
+
+test('each default is read by its own reader', () => {
+  for (const [name, { initial, reads }] of Object.entries(SETTINGS))
+    if (initial !== undefined) expect(reads.safeParse(initial).success, name).toBe(true);
+});

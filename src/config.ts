@@ -1,0 +1,216 @@
+/**
+ * Settings: the only place that knows the environment.
+ *
+ * `SETTINGS` is the table: what there is, its default, what it means, how it is read. `loadConfig` turns an environment into a frozen
+ * `Config`, or names every fault there is at once, each with its remedy. A combination that cannot work is a fault, too: better no
+ * start than one that loses something later. docs/operating/settings.md holds the same table; a test compares.
+ */
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { readFailpoints } from './kernel/failpoints.ts';
+
+export const SERVICES = ['orders', 'payments', 'inventory', 'shipping', 'notifications'] as const;
+export type ServiceName = (typeof SERVICES)[number];
+
+/** What a process runs of its services: their doors, what carries messages, what works on them, the page for people. */
+export const PARTS = ['api', 'relay', 'worker', 'console'] as const;
+export type Part = (typeof PARTS)[number];
+
+const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+const fail = (context: z.RefinementCtx<string>, message: string): never => {
+  context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+};
+
+/** A list of known names, or `all`. */
+const names = <Name extends string>(known: readonly Name[]) =>
+  z.string().transform((text, context): readonly Name[] => {
+    if (text === 'all') return known;
+    const given = text.split(',').map((name) => name.trim());
+    const unknown = given.filter((name) => !(known as readonly string[]).includes(name));
+    if (unknown.length > 0)
+      return fail(context, `does not know ${unknown.map((name) => `"${name}"`).join(', ')}; write all, or some of ${known.join(',')}`);
+    return known.filter((name) => given.includes(name));
+  });
+const wholeNumber = (least: number, most: number) =>
+  z.string().transform((text, context) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    return value >= least && value <= most ? value : fail(context, `must be a whole number from ${least} to ${most}`);
+  });
+/** `90s`, `15m`, `1h`, `2d` as milliseconds. */
+const duration = z.string().transform((text, context) => {
+  const match = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text);
+  return match ? Number(match[1]) * UNITS[match[2] as keyof typeof UNITS] : fail(context, 'must be a duration such as 90s, 15m, 1h or 2d');
+});
+const flag = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
+const url = (...protocols: readonly string[]) =>
+  z
+    .string()
+    .refine(
+      (text) => URL.canParse(text) && protocols.includes(new URL(text).protocol),
+      `must be a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`,
+    );
+const host = z
+  .string()
+  .refine((text) => isIP(text) !== 0 || /^[A-Za-z0-9.-]{1,253}$/.test(text), 'must be an IP address or a host name, e.g. 127.0.0.1');
+const level = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'must be one of trace, debug, info, warn, error, fatal, silent');
+const failpoints = z.string().superRefine((text, context) => {
+  try {
+    readFailpoints(text);
+  } catch (error) {
+    fail(context, error instanceof Error ? error.message.replace(/^WAYBILL_FAILPOINTS: /, '') : String(error));
+  }
+});
+
+const setting = <Value, Initial extends string | undefined>(initial: Initial, meaning: string, reads: z.ZodType<Value, string>) => ({
+  initial,
+  meaning,
+  reads,
+});
+
+// A table: one setting a line.
+// oxfmt-ignore
+export const SETTINGS = {
+  SERVICES: setting('all', `The services this process runs: \`all\`, or some of ${SERVICES.join(', ')}.`, names(SERVICES)),
+  PARTS: setting('api,relay,worker,console', 'What it runs of them: `api` answers HTTP, `relay` carries messages, `worker` handles them and calls providers, `console` is the page at `/`.', names(PARTS)),
+  HOST: setting('127.0.0.1', 'The address to listen on. Anything but this machine needs ALLOW_UNPROTECTED.', host),
+  PORT: setting('8000', 'The port to listen on; 0 takes any free one.', wholeNumber(0, 65_535)),
+  ALLOW_UNPROTECTED: setting('false', '`true` says that something else (a private network, a proxy that asks for a login) keeps strangers away: Waybill has no keys yet, so whoever reaches it may do everything.', flag),
+  DATA_DIR: setting('./data', 'The folder of the SQLite files. One process at a time.', z.string().min(1, 'must name a folder')),
+  DATABASE_URL: setting(undefined, 'A PostgreSQL database, e.g. `postgres://user:secret@host:5432/waybill`: a schema for each service in place of a file. The message bus stays in DATA_DIR.', url('postgres:', 'postgresql:')),
+  LOG_LEVEL: setting('info', 'The least severe lines to log, to standard error: trace, debug, info, warn, error, fatal or silent.', level),
+  SMTP_URL: setting(undefined, 'A mail server, e.g. `smtp://user:secret@host:587`. Without it notifications are written to the log.', url('smtp:', 'smtps:')),
+  MAIL_FROM: setting('waybill@localhost', 'The sender of mails.', z.string().min(3, 'must be a mail address')),
+  PAYMENT_TOKEN: setting('tok_ok', 'The payment token of orders that bring none. `none` refuses such orders: right as soon as the provider is a real one.', z.string().min(1, 'must be a token, or none')),
+  DEADLINE_STOCK: setting('1h', 'How long an order waits for stock to answer before it is cancelled.', duration),
+  DEADLINE_PAYMENT: setting('1h', 'How long an order waits for the payment provider before it is cancelled.', duration),
+  DEADLINE_SHIPPING: setting('24h', 'How long an order waits for the carrier before it is put on hold.', duration),
+  DEADLINE_DISPATCH: setting('48h', 'How long a prepared shipment should take to leave; nothing happens by itself, the order says that it is late.', duration),
+  SHED_OUTBOX: setting('100000', 'New orders are refused with 503 while more messages than this wait to be published.', wholeNumber(1, 1e12)),
+  SHED_QUEUES: setting('200000', 'The same for messages that wait to be handled.', wholeNumber(1, 1e12)),
+  SHED_LAG: setting('1s', 'The same while the process answers its own timers later than this.', duration),
+  WAYBILL_URL: setting(undefined, 'Where the command line finds Waybill; the server itself does not read it.', url('http:', 'https:')),
+  WAYBILL_FAILPOINTS: setting('', 'For tests: where to die, fail or wait, e.g. `relay.after_publish=kill@3`.', failpoints),
+} as const;
+
+type Name = keyof typeof SETTINGS;
+/** A setting without a default may be absent. */
+type ValueOf<N extends Name> = z.output<(typeof SETTINGS)[N]['reads']> | ((typeof SETTINGS)[N]['initial'] extends undefined ? undefined : never);
+type Values = { readonly [N in Name]: ValueOf<N> };
+
+export interface Config {
+  readonly services: readonly ServiceName[];
+  readonly parts: readonly Part[];
+  readonly host: string;
+  readonly port: number;
+  readonly allowUnprotected: boolean;
+  readonly dataDir: string;
+  readonly databaseUrl: string | undefined;
+  readonly logLevel: string;
+  readonly smtpUrl: string | undefined;
+  readonly mailFrom: string;
+  /** The token of orders without one; undefined: they are refused. */
+  readonly paymentToken: string | undefined;
+  /** Milliseconds. */
+  readonly deadlines: { readonly stock: number; readonly payment: number; readonly shipping: number; readonly dispatch: number };
+  /** Above any of these, new orders are refused for a while: messages, messages, milliseconds. */
+  readonly shed: { readonly outbox: number; readonly queues: number; readonly lag: number };
+  /** As text, already checked. */
+  readonly failpoints: string;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Everything that is wrong with an environment. `faults` are sentences, each with what to do. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(faults.join('\n'));
+    this.faults = faults;
+  }
+}
+
+/** Loopback: what only this machine reaches. */
+export const isLoopback = (address: string): boolean => address === 'localhost' || address === '::1' || /^127\.\d+\.\d+\.\d+$/.test(address);
+
+/** Reads an environment. Empty variables count as absent, as in most shells' scripts. Throws ConfigError with all faults. */
+export function loadConfig(environment: Environment): Config {
+  const faults: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [name, { initial, reads }] of Object.entries(SETTINGS)) {
+    const text = environment[name] || initial;
+    if (text === undefined) continue;
+    const read = reads.safeParse(text);
+    if (read.success) values[name] = read.data;
+    else faults.push(`${name} ${read.error.issues[0]!.message}.`);
+  }
+  for (const name of Object.keys(environment)) {
+    if (name.startsWith('WAYBILL_') && !Object.hasOwn(SETTINGS, name)) {
+      faults.push(`${name} is no setting. The ones there are: ${Object.keys(SETTINGS).join(', ')}.`);
+    }
+  }
+  if (faults.length > 0) throw new ConfigError(faults);
+  const config = toConfig(values as Values);
+  const impossible = contradictions(config);
+  if (impossible.length > 0) throw new ConfigError(impossible);
+  return config;
+}
+
+function toConfig(values: Values): Config {
+  return Object.freeze({
+    services: values.SERVICES,
+    parts: values.PARTS,
+    host: values.HOST,
+    port: values.PORT,
+    allowUnprotected: values.ALLOW_UNPROTECTED,
+    dataDir: values.DATA_DIR,
+    databaseUrl: values.DATABASE_URL,
+    logLevel: values.LOG_LEVEL,
+    smtpUrl: values.SMTP_URL,
+    mailFrom: values.MAIL_FROM,
+    paymentToken: values.PAYMENT_TOKEN === 'none' ? undefined : values.PAYMENT_TOKEN,
+    deadlines: {
+      stock: values.DEADLINE_STOCK,
+      payment: values.DEADLINE_PAYMENT,
+      shipping: values.DEADLINE_SHIPPING,
+      dispatch: values.DEADLINE_DISPATCH,
+    },
+    shed: { outbox: values.SHED_OUTBOX, queues: values.SHED_QUEUES, lag: values.SHED_LAG },
+    failpoints: values.WAYBILL_FAILPOINTS,
+  });
+}
+
+/** Settings that are right one by one and cannot work together. */
+function contradictions({ services, parts, host: address, allowUnprotected }: Config): string[] {
+  const faults: string[] = [];
+  const missing = SERVICES.filter((name) => !services.includes(name));
+  if (missing.length > 0) {
+    faults.push(
+      `SERVICES leaves out ${missing.join(', ')}, but the built-in message bus carries messages only inside one process. Remove SERVICES, so that this process runs all of them.`,
+    );
+  }
+  const absent = (['api', 'relay', 'worker'] as const).filter((part) => !parts.includes(part));
+  if (absent.length > 0) {
+    faults.push(
+      `PARTS leaves out ${absent.join(', ')}, but the built-in message bus carries messages only inside one process. Set PARTS=api,relay,worker, with console if you want the page.`,
+    );
+  }
+  if (!isLoopback(address) && !allowUnprotected) {
+    faults.push(
+      `HOST=${address} can be reached from other machines, and Waybill has no keys yet: whoever reaches it could order, pay, cancel and read every address. Remove HOST to serve this machine only, or set ALLOW_UNPROTECTED=true if a private network or a proxy with a login keeps strangers away.`,
+    );
+  }
+  return faults;
+}
+
+/** The table of settings as Markdown, for docs/operating/settings.md. */
+export function settingsTable(): string {
+  const rows = Object.entries(SETTINGS).map(([name, { initial, meaning }]) => `| \`${name}\` | ${initial ? `\`${initial}\`` : ''} | ${meaning} |`);
+  return ['| setting | default | meaning |', '|---|---|---|', ...rows, ''].join('\n');
+}
+
+/** The environment of this process. */
+export const processEnvironment = (): Environment => process.env;
