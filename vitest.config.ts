@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config';
 // CI asks for a machine-readable report besides the one for people.
 const report = process.env['WAYBILL_TEST_REPORT'];
 
+// The shebang of node_modules/.bin/vitest finds the system's Node; npm finds the one that comes with the project.
+if (!process.features.typescript) throw new Error('this is Node ' + process.version + ': run the tests with npm test, e.g. npm test -- src/kernel');
+
 export default defineConfig({
   test: {
     // Threads that share their modules: 0.8 s for 440 tests where a process for each file took 3.1 s. The price is a habit: a test leaves nothing behind.
