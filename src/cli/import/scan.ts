@@ -76,7 +76,8 @@ export async function scan(file: string): Promise<Scan> {
 }
 
 /** The price of a sale in whole pennies; 0 for everything that is no sale at a price. */
-const priceOf = ({ invoice, quantity, unit_price: price }: Line): number => (/^\d/.test(invoice) && quantity > 0 && price > 0n ? Number(price / PENNY) : 0);
+const priceOf = ({ invoice, quantity, unit_price: price }: Line): number =>
+  /^\d/.test(invoice) && quantity > 0 && price > 0n ? Number(price / PENNY) : 0;
 
 async function sha256Of(file: string): Promise<string> {
   const hash = createHash('sha256');
