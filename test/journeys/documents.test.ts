@@ -1,0 +1,59 @@
+/**
+ * Executes what the documents tell a reader to type, against a server of the document's own, and compares the answers.
+ */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Example, type Names, answerDifferences, examplesOf, filledIn } from '../architecture/examples.ts';
+import { sourcesOf } from '../architecture/source.ts';
+import { ROOT, type Server, startServer, until } from '../support/server.ts';
+
+const run = promisify(execFile);
+const documents = sourcesOf('README.md', 'CONTRIBUTING.md', 'docs/**/*.md')
+  .map(({ path, text }) => ({ path, examples: examplesOf(text) }))
+  .filter(({ examples }) => examples.length > 0);
+
+describe.runIf(documents.length > 0).each(documents)('$path', ({ path, examples }) => {
+  const names: Names = new Map();
+  let server: Server;
+  let folder: string;
+  let env: NodeJS.ProcessEnv;
+
+  beforeAll(async () => {
+    server = await startServer();
+    folder = mkdtempSync(join(tmpdir(), 'waybill-documents-'));
+    writeFileSync(join(folder, 'waybill'), `#!/bin/sh\nexec '${process.execPath}' '${ROOT}bin/waybill.mjs' "$@"\n`, { mode: 0o755 });
+    env = { ...process.env, PATH: `${folder}${delimiter}${process.env['PATH']}`, WAYBILL_URL: server.url };
+  });
+  afterAll(async () => {
+    await server?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  async function differencesNow({ command, ...example }: Example): Promise<string[]> {
+    const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', filledIn(command, names, server.url)], { cwd: folder, env });
+    return answerDifferences({ command, ...example }, stdout, names);
+  }
+
+  async function differencesAtLast(example: Example): Promise<string[]> {
+    let last: string[] = [];
+    const fits = async (): Promise<true | undefined> => {
+      last = await differencesNow(example);
+      return last.length === 0 ? true : undefined;
+    };
+    await until(fits, 'the answer is as written').catch(() => undefined);
+    return last;
+  }
+
+  // In order, and each leans on the ones before: a document is one story.
+  it.each(examples)(`${path}:$line`, async (example) => {
+    expect(await (example.mode === 'run' ? differencesNow(example) : differencesAtLast(example))).toEqual([]);
+  });
+});
+
+it('documents have examples that are executed', () => {
+  expect(documents.map(({ path }) => path)).toContain('README.md');
+});
