@@ -34,6 +34,10 @@ export const CATALOGUE = {
   // Requests
   invalid_request: entry('invalid', false, 'A field of the request breaks a rule.', 'Correct the fields named in `errors` and send it again.'),
   malformed_body: entry('invalid', false, 'The body is not valid JSON.', 'Send JSON with the content type application/json.'),
+  malformed_request: entry('invalid', false, 'The request is not HTTP as it should be, or its head is too large.', 'Send at most 16 KiB of URL and headers, well formed.'),
+  unsupported_media_type: entry('invalid', false, 'The body is of a type nobody reads here.', 'Send JSON with the content type application/json.'),
+  method_not_allowed: entry('invalid', false, 'The path exists, this method of it does not.', 'Use one of the methods in the Allow header.'),
+  foreign_host: entry('invalid', false, 'The request is addressed to another host, or comes from a page of another site.', 'Use http://127.0.0.1 or http://localhost with the port, without pages in between.'),
   route_not_found: entry('not_found', false, 'No route answers this method and path.', 'Look the path up at /docs.'),
   body_too_large: entry('too_large', false, 'The body is larger than the server accepts.', 'Send at most 1 MiB; split the request.'),
   invalid_cursor: entry('invalid', false, 'The cursor was not given out by this list.', 'Start again without a cursor, or use `next_cursor` unchanged.'),
@@ -43,10 +47,11 @@ export const CATALOGUE = {
   // Catalogue and stock
   product_not_found: entry('not_found', false, 'There is no product with this id or sku.', 'Create it with POST /v1/products.'),
   product_exists: entry('conflict', false, 'There is already a product with this sku.', 'Change it with PUT /v1/products/{id}.'),
-  product_archived: entry('unprocessable', false, 'The product is archived and can no longer be ordered or received.', 'Order another product.'),
+  product_archived: entry('unprocessable', false, 'The product is archived and can no longer be ordered or received.', 'Take another product, or restore it with PATCH /v1/products/{id}.'),
   unknown_sku: entry('unprocessable', false, 'A line names a sku that is not in the catalogue.', 'Create the product first, or correct the sku.'),
   no_price: entry('unprocessable', false, 'A line has no unit_price and the catalogue has none in the currency of the order.', 'Send unit_price, or give the product a price in that currency.'),
   warehouse_not_found: entry('not_found', false, 'There is no warehouse with this id.', 'Create it with POST /v1/warehouses.'),
+  warehouse_archived: entry('unprocessable', false, 'The warehouse is archived and takes no more stock.', 'Take another warehouse, or restore it with PATCH /v1/warehouses/{id}.'),
   warehouse_in_use: entry('conflict', false, 'The warehouse still holds stock.', 'Move or adjust the stock to zero first.'),
   stock_insufficient: entry('conflict', false, 'There is less available stock than the request takes.', 'Look at GET /v1/stock and ask for less.'),
   stock_changed: entry('conflict', false, 'The stock has changed since the count began.', 'Count again and send the new expected_on_hand.'),
@@ -77,6 +82,7 @@ export const CATALOGUE = {
   // Faults inside messaging and providers
   conflict: entry('busy', true, 'Two transactions met on the same rows.', 'Nothing: it is retried.'),
   provider_unavailable: entry('busy', true, 'An outside provider did not answer.', 'Nothing: it is retried with the same key.'),
+  reservation_state: entry('bug', false, 'Goods of an order are said to have left, and none are held for it.', 'Find out what was sent, correct the stock by hand, then discard the dead letter.'),
   contract_violation: entry('bug', false, 'A message does not fit its contract.', 'Correct the sender, then redrive or discard the dead letter.'),
   unroutable: entry('bug', false, 'No queue takes this command.', 'Start the service it is for, then redrive the dead letter.'),
   crash_suspect: entry('bug', false, 'The process died each time it handled this message.', 'Read the message and the log, mend the cause, then redrive the dead letter.'),

@@ -1,0 +1,75 @@
+/**
+ * What a request brings beside its input, out of its headers: its id, its idempotency key, what its client calls it.
+ */
+import { hash } from 'node:crypto';
+import { idempotencyKeySchema } from '../contracts/rest.ts';
+import { type FieldError, Refusal } from '../kernel/errors.ts';
+import type { RequestContext } from '../messaging/service.ts';
+
+export interface Head {
+  readonly method: string;
+  /** Path and query as sent. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** The body as JSON has it; undefined without one. */
+  readonly body: unknown;
+}
+
+export const OPERATION_MAX = 128;
+const OPERATION = new RegExp(`^\\P{Cc}{1,${OPERATION_MAX}}$`, 'u');
+const REQUEST_ID = /^[A-Za-z0-9_.:-]{1,128}$/;
+
+/** The caller's request id, if it is one that may stand in a log line. */
+export const requestIdOf = (given: string | string[] | undefined): string | undefined =>
+  typeof given === 'string' && REQUEST_ID.test(given) ? given : undefined;
+
+/**
+ * The context of a request. Without keys there is one client, `local`. Throws the Refusal `invalid_request` for headers that cannot be
+ * meant so.
+ */
+export function contextOf(head: Head, requestId: string): RequestContext {
+  const { headers } = head;
+  const operation = headers['operation-name'];
+  const key = headers['idempotency-key'];
+  const errors: FieldError[] = [];
+  if (operation !== undefined && !(typeof operation === 'string' && OPERATION.test(operation)))
+    errors.push({ field: 'operation-name', rule: `must have 1 to ${OPERATION_MAX} printable characters`, remedy: 'Shorten it.' });
+  if (key !== undefined && !idempotencyKeySchema.safeParse(key).success)
+    errors.push({ field: 'idempotency-key', rule: 'must have 1 to 255 visible ASCII characters', remedy: 'Send e.g. a UUID.' });
+  if (errors.length > 0) throw new Refusal('invalid_request', `the header ${errors[0]!.field} ${errors[0]!.rule}`, errors);
+  return {
+    requestId,
+    client: 'local',
+    ...(typeof operation === 'string' ? { operation } : {}),
+    ...(typeof key === 'string' && head.method !== 'GET' ? { idempotency: { key, hash: hashOf(head) } } : {}),
+  };
+}
+
+/** The same request has the same hash, however its JSON was spaced and its fields were ordered. */
+export const hashOf = ({ method, url, body }: Pick<Head, 'method' | 'url' | 'body'>): string =>
+  hash('sha256', `${method} ${url}\n${body === undefined ? '' : canonical(body)}`);
+
+/** JSON with the fields of every object in one order. */
+export function canonical(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  const fields = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${fields.map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`).join(',')}}`;
+}
+
+/** Refuses a second request with the key of one that is still running in this process. Another process waits on the key's row instead. */
+export function keysUnderWay(): <T>(context: RequestContext, route: string, work: () => Promise<T>) => Promise<T> {
+  const running = new Set<string>();
+  return async (context, route, work) => {
+    if (context.idempotency === undefined) return work();
+    const name = `${context.client} ${route}\n${context.idempotency.key}`;
+    if (running.has(name))
+      throw new Refusal('idempotency_in_progress', `the first request with the idempotency key "${context.idempotency.key}" is still running`);
+    running.add(name);
+    try {
+      return await work();
+    } finally {
+      running.delete(name);
+    }
+  };
+}
