@@ -1,0 +1,171 @@
+/** The doors of stock: goods in, corrections, counts, the levels and the ledger behind them. Reservations have no door: orders make them. */
+import { z } from 'zod';
+import {
+  LINES_MAX,
+  QUANTITY_MAX,
+  decodeCursor,
+  idSchema,
+  pageFrom,
+  pageOf,
+  pageQuerySchema,
+  quantitySchema,
+  skuSchema,
+  textSchema,
+  timestamp,
+} from '../contracts/rest.ts';
+import { rfc3339 } from '../kernel/time.ts';
+import { once } from '../messaging/idempotency.ts';
+import type { Mailbox } from '../messaging/mailbox.ts';
+import { type Route, route } from '../messaging/service.ts';
+import { onHand } from './domain.ts';
+import { type LedgerRow, type LevelRow, listLevels, listPostings } from './store-stock.ts';
+import { type StockMoved, adjustStock, countStock, receiveStock } from './use-cases.ts';
+
+const countedSchema = z.int().min(0).max(QUANTITY_MAX);
+const linesOf = <Line extends z.ZodType>(line: Line) => z.array(line).min(1).max(LINES_MAX).meta({ description: 'All of them or none.' });
+const referenceSchema = textSchema(200).optional().meta({ description: 'The number of the paper it came with.' });
+const place = { warehouse_id: idSchema('whs'), reference: referenceSchema };
+
+const receiptSchema = z.object({ ...place, lines: linesOf(z.object({ sku: skuSchema, quantity: quantitySchema })) });
+const adjustmentSchema = z.object({
+  ...place,
+  reason: textSchema(200).meta({ description: 'Why, in the ledger.', examples: ['damaged in storage'] }),
+  lines: linesOf(
+    z.object({
+      sku: skuSchema,
+      quantity: z
+        .int()
+        .min(-QUANTITY_MAX)
+        .max(QUANTITY_MAX)
+        .refine((quantity) => quantity !== 0, 'must not be 0')
+        .meta({ description: 'Pieces more, or (negative) less.' }),
+      account: z
+        .enum(['available', 'unavailable'])
+        .optional()
+        .meta({ description: 'What is unavailable is on hand and not for sale. Default: available.' }),
+    }),
+  ),
+});
+const countSchema = z.object({
+  ...place,
+  lines: linesOf(
+    z.object({
+      sku: skuSchema,
+      counted: countedSchema.meta({ description: 'Pieces found, reserved ones included.' }),
+      expected_on_hand: countedSchema
+        .optional()
+        .meta({ description: 'Refuse the count unless this many are on hand: goods may have moved since it began.' }),
+    }),
+  ),
+});
+
+const balances = { on_hand: z.int(), reserved: z.int(), available: z.int() };
+const movedSchema = z
+  .object({
+    id: z.string(),
+    warehouse_id: z.string(),
+    reference: z.string().nullable(),
+    at: timestamp,
+    lines: z.array(z.object({ sku: z.string(), quantity: z.int().meta({ description: 'Pieces more, or (negative) less, on hand.' }), ...balances })),
+  })
+  .meta({ id: 'StockMoved', description: 'Stock moved by hand, and what was there afterwards. `id` is the ref_id of its postings.' });
+const levelSchema = z
+  .object({ sku: z.string(), warehouse_id: z.string(), ...balances, unavailable: z.int(), updated_at: timestamp })
+  .meta({ id: 'StockLevel', description: 'on_hand = available + reserved + unavailable.' });
+const postingSchema = z
+  .object({
+    id: z.string(),
+    sku: z.string(),
+    warehouse_id: z.string(),
+    from_account: z.string(),
+    to_account: z.string(),
+    quantity: z.int(),
+    reason: z.string(),
+    ref_type: z.string().meta({ description: 'order, receipt, adjustment or count.' }),
+    ref_id: z.string(),
+    reference: z.string().nullable(),
+    operation: z.string().nullable().meta({ description: 'The operation-name header of the request.' }),
+    at: timestamp,
+  })
+  .meta({ id: 'StockPosting', description: 'Pieces moved from one account to another; balances are sums of these.' });
+
+const presentMoved = (moved: StockMoved): z.output<typeof movedSchema> => ({ ...moved, at: rfc3339(moved.at), lines: [...moved.lines] });
+const presentLevel = (level: LevelRow): z.output<typeof levelSchema> => ({ ...level, on_hand: onHand(level), updated_at: rfc3339(level.updated_at) });
+const presentPosting = (posting: LedgerRow): z.output<typeof postingSchema> => ({ ...posting, at: rfc3339(posting.at) });
+
+const stockFilter = { sku: skuSchema.optional(), warehouse_id: idSchema('whs').optional() };
+
+export function stockRoutes(mailbox: Mailbox): Route[] {
+  const { db, world } = mailbox;
+  return [
+    route({
+      method: 'POST',
+      path: '/v1/stock/receipts',
+      tag: 'Stock',
+      summary: 'Receive goods',
+      body: receiptSchema,
+      output: movedSchema,
+      answers: 'created',
+      refuses: ['warehouse_not_found', 'warehouse_archived', 'unknown_sku', 'product_archived'],
+      handle: ({ body, context }) =>
+        once(mailbox, context, 'POST /v1/stock/receipts', async (unit) => presentMoved(await receiveStock(unit, world, context, body))),
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/stock/adjustments',
+      tag: 'Stock',
+      summary: 'Correct stock up or down, never below what is available',
+      body: adjustmentSchema,
+      output: movedSchema,
+      answers: 'created',
+      refuses: ['warehouse_not_found', 'warehouse_archived', 'unknown_sku', 'stock_insufficient'],
+      handle: ({ body, context }) =>
+        once(mailbox, context, 'POST /v1/stock/adjustments', async (unit) => presentMoved(await adjustStock(unit, world, context, body))),
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/stock/counts',
+      tag: 'Stock',
+      summary: 'Make what was counted what is on hand',
+      body: countSchema,
+      output: movedSchema,
+      answers: 'created',
+      refuses: ['warehouse_not_found', 'warehouse_archived', 'unknown_sku', 'stock_changed', 'stock_insufficient'],
+      handle: ({ body, context }) =>
+        once(mailbox, context, 'POST /v1/stock/counts', async (unit) => presentMoved(await countStock(unit, world, context, body))),
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/stock',
+      tag: 'Stock',
+      summary: 'List stock levels, by sku and warehouse',
+      query: pageQuerySchema.extend(stockFilter),
+      output: pageOf(levelSchema),
+      answers: 'ok',
+      refuses: ['invalid_cursor'],
+      async handle({ query: { cursor, limit, ...filter } }) {
+        const after = decodeCursor(cursor, z.tuple([z.string(), z.string()]));
+        const page = pageFrom(await listLevels(db, { ...filter, after, limit: limit + 1 }), limit, ({ sku, warehouse_id }) => [sku, warehouse_id]);
+        return { ...page, items: page.items.map(presentLevel) };
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/stock/postings',
+      tag: 'Stock',
+      summary: 'Read the ledger, the newest first',
+      query: pageQuerySchema.extend({
+        ...stockFilter,
+        ref_id: idSchema('ord').optional().meta({ description: 'An order, a receipt, an adjustment or a count.' }),
+      }),
+      output: pageOf(postingSchema),
+      answers: 'ok',
+      refuses: ['invalid_cursor'],
+      async handle({ query: { cursor, limit, ...filter } }) {
+        const before = decodeCursor(cursor, z.tuple([z.string()]))?.[0];
+        const page = pageFrom(await listPostings(db, { ...filter, before, limit: limit + 1 }), limit, ({ id }) => [id]);
+        return { ...page, items: page.items.map(presentPosting) };
+      },
+    }),
+  ];
+}

@@ -1,0 +1,254 @@
+/** The doors of the catalogue: products and warehouses. Stock has its own, in api-stock.ts. */
+import { z } from 'zod';
+import {
+  amountSchema,
+  currencySchema,
+  decodeCursor,
+  expectedVersionSchema,
+  flagSchema,
+  idSchema,
+  longTextSchema,
+  pageFrom,
+  pageOf,
+  pageQuerySchema,
+  skuSchema,
+  textSchema,
+  timestamp,
+} from '../contracts/rest.ts';
+import { rfc3339, rfc3339OrNull } from '../kernel/time.ts';
+import { once } from '../messaging/idempotency.ts';
+import type { Mailbox } from '../messaging/mailbox.ts';
+import { type Route, route } from '../messaging/service.ts';
+import { PRIORITY_DEFAULT, type Product, type Warehouse } from './domain-catalogue.ts';
+import { listProducts, listWarehouses } from './store.ts';
+import * as cases from './use-cases-catalogue.ts';
+
+const versionedSchema = { archived_at: timestamp.nullable(), version: z.int(), created_at: timestamp, updated_at: timestamp };
+const restoreSchema = z.literal(false).optional().meta({ description: 'false takes it out of the archive.' });
+const archivedFilter = flagSchema.default(false).meta({ description: 'true lists what is archived, false (the default) what is not.' });
+const archiveQuery = z.object({ expected_version: z.coerce.number().pipe(expectedVersionSchema.unwrap()).optional() });
+
+const productSchema = z
+  .object({
+    id: z.string(),
+    sku: z.string(),
+    name: z.string(),
+    description: z.string().nullable(),
+    price: z.int().meta({ description: 'Minor units of `currency`.' }),
+    currency: z.string(),
+    ...versionedSchema,
+  })
+  .meta({ id: 'Product', description: 'Something that can be ordered.' });
+const productFields = z.object({
+  name: textSchema(200),
+  price: amountSchema,
+  currency: currencySchema,
+  description: longTextSchema(4_000).nullish(),
+});
+const newProductSchema = productFields.extend({ sku: skuSchema.regex(/^(?!prd_)/, 'must not begin as product ids do') });
+const productParams = z.object({ product_id: skuSchema.meta({ description: 'The id of a product, or its sku.' }) });
+
+const warehouseSchema = z
+  .object({ id: z.string(), name: z.string(), location: z.string(), priority: z.int(), ...versionedSchema })
+  .meta({ id: 'Warehouse', description: 'A place that holds stock.' });
+const prioritySchema = z
+  .int()
+  .min(0)
+  .max(1_000_000)
+  .meta({ description: `The lowest is asked first for stock, among equals the oldest; ${PRIORITY_DEFAULT} when absent.` });
+const warehouseFields = z.object({ name: textSchema(200), location: textSchema(500), priority: prioritySchema });
+const warehouseParams = z.object({ warehouse_id: idSchema('whs') });
+
+const presentVersioned = <Thing extends Pick<Product, 'archived_at' | 'created_at' | 'updated_at'>>(thing: Thing) => ({
+  ...thing,
+  archived_at: rfc3339OrNull(thing.archived_at),
+  created_at: rfc3339(thing.created_at),
+  updated_at: rfc3339(thing.updated_at),
+});
+const presentProduct = (product: Product): z.output<typeof productSchema> => presentVersioned(product);
+const presentWarehouse = (warehouse: Warehouse): z.output<typeof warehouseSchema> => presentVersioned(warehouse);
+
+export function catalogueRoutes(mailbox: Mailbox): Route[] {
+  return [...productRoutes(mailbox), ...warehouseRoutes(mailbox)];
+}
+
+function productRoutes(mailbox: Mailbox): Route[] {
+  const { db, world } = mailbox;
+  return [
+    route({
+      method: 'POST',
+      path: '/v1/products',
+      tag: 'Products',
+      summary: 'Create a product',
+      body: newProductSchema,
+      output: productSchema,
+      answers: 'created',
+      refuses: ['product_exists'],
+      handle: ({ body, context }) =>
+        once(mailbox, context, 'POST /v1/products', async (unit) => presentProduct(await cases.createProduct(unit, world, body))),
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/products',
+      tag: 'Products',
+      summary: 'List products, by sku',
+      query: pageQuerySchema.extend({
+        sku: skuSchema.optional(),
+        q: textSchema(100).optional().meta({ description: 'Part of the name or the sku, in any case.' }),
+        archived: archivedFilter,
+      }),
+      output: pageOf(productSchema),
+      answers: 'ok',
+      refuses: ['invalid_cursor'],
+      async handle({ query: { cursor, limit, ...filter } }) {
+        const after = decodeCursor(cursor, z.tuple([z.string()]))?.[0];
+        const page = pageFrom(await listProducts(db, { ...filter, after, limit: limit + 1 }), limit, ({ sku }) => [sku]);
+        return { ...page, items: page.items.map(presentProduct) };
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/products/{product_id}',
+      tag: 'Products',
+      summary: 'Read a product',
+      params: productParams,
+      output: productSchema,
+      answers: 'ok',
+      refuses: ['product_not_found'],
+      handle: async ({ params }) => presentProduct(await cases.findProduct(db.read, params.product_id)),
+    }),
+    route({
+      method: 'PUT',
+      path: '/v1/products/{product_id}',
+      tag: 'Products',
+      summary: 'Replace what is said of a product',
+      params: productParams,
+      body: productFields.extend({ expected_version: expectedVersionSchema }),
+      output: productSchema,
+      answers: 'ok',
+      refuses: ['product_not_found', 'version_mismatch'],
+      handle: ({ params, body: { expected_version, description = null, ...fields }, context }) =>
+        once(mailbox, context, 'PUT /v1/products', async (unit) =>
+          presentProduct(await cases.changeProduct(unit, params.product_id, { ...fields, description }, expected_version)),
+        ),
+    }),
+    route({
+      method: 'PATCH',
+      path: '/v1/products/{product_id}',
+      tag: 'Products',
+      summary: 'Change some of what is said of a product, or restore it',
+      params: productParams,
+      body: productFields.partial().extend({ archived: restoreSchema, expected_version: expectedVersionSchema }),
+      output: productSchema,
+      answers: 'ok',
+      refuses: ['product_not_found', 'version_mismatch'],
+      handle: ({ params, body: { expected_version, ...changes }, context }) =>
+        once(mailbox, context, 'PATCH /v1/products', async (unit) =>
+          presentProduct(await cases.changeProduct(unit, params.product_id, changes, expected_version)),
+        ),
+    }),
+    route({
+      method: 'DELETE',
+      path: '/v1/products/{product_id}',
+      tag: 'Products',
+      summary: 'Archive a product: it can no longer be ordered or received, and orders still find it',
+      params: productParams,
+      query: archiveQuery,
+      output: productSchema,
+      answers: 'ok',
+      refuses: ['product_not_found', 'version_mismatch'],
+      handle: ({ params, query, context }) =>
+        once(mailbox, context, 'DELETE /v1/products', async (unit) =>
+          presentProduct(await cases.archiveProduct(unit, params.product_id, query.expected_version)),
+        ),
+    }),
+  ];
+}
+
+function warehouseRoutes(mailbox: Mailbox): Route[] {
+  const { db, world } = mailbox;
+  return [
+    route({
+      method: 'POST',
+      path: '/v1/warehouses',
+      tag: 'Warehouses',
+      summary: 'Create a warehouse',
+      body: warehouseFields.partial({ priority: true }),
+      output: warehouseSchema,
+      answers: 'created',
+      handle: ({ body, context }) =>
+        once(mailbox, context, 'POST /v1/warehouses', async (unit) => presentWarehouse(await cases.createWarehouse(unit, world, body))),
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/warehouses',
+      tag: 'Warehouses',
+      summary: 'List warehouses, in the order in which they are asked for stock',
+      query: pageQuerySchema.extend({ archived: archivedFilter }),
+      output: pageOf(warehouseSchema),
+      answers: 'ok',
+      refuses: ['invalid_cursor'],
+      async handle({ query: { cursor, limit, archived } }) {
+        const after = decodeCursor(cursor, z.tuple([z.int(), z.string()]));
+        const page = pageFrom(await listWarehouses(db, { archived, after, limit: limit + 1 }), limit, ({ priority, id }) => [priority, id]);
+        return { ...page, items: page.items.map(presentWarehouse) };
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/warehouses/{warehouse_id}',
+      tag: 'Warehouses',
+      summary: 'Read a warehouse',
+      params: warehouseParams,
+      output: warehouseSchema,
+      answers: 'ok',
+      refuses: ['warehouse_not_found'],
+      handle: async ({ params }) => presentWarehouse(await cases.findWarehouse(db.read, params.warehouse_id)),
+    }),
+    route({
+      method: 'PUT',
+      path: '/v1/warehouses/{warehouse_id}',
+      tag: 'Warehouses',
+      summary: 'Replace what is said of a warehouse',
+      params: warehouseParams,
+      body: warehouseFields.partial({ priority: true }).extend({ expected_version: expectedVersionSchema }),
+      output: warehouseSchema,
+      answers: 'ok',
+      refuses: ['warehouse_not_found', 'version_mismatch'],
+      handle: ({ params, body: { expected_version, priority = PRIORITY_DEFAULT, ...fields }, context }) =>
+        once(mailbox, context, 'PUT /v1/warehouses', async (unit) =>
+          presentWarehouse(await cases.changeWarehouse(unit, params.warehouse_id, { ...fields, priority }, expected_version)),
+        ),
+    }),
+    route({
+      method: 'PATCH',
+      path: '/v1/warehouses/{warehouse_id}',
+      tag: 'Warehouses',
+      summary: 'Change some of what is said of a warehouse, or restore it',
+      params: warehouseParams,
+      body: warehouseFields.partial().extend({ archived: restoreSchema, expected_version: expectedVersionSchema }),
+      output: warehouseSchema,
+      answers: 'ok',
+      refuses: ['warehouse_not_found', 'version_mismatch'],
+      handle: ({ params, body: { expected_version, ...changes }, context }) =>
+        once(mailbox, context, 'PATCH /v1/warehouses', async (unit) =>
+          presentWarehouse(await cases.changeWarehouse(unit, params.warehouse_id, changes, expected_version)),
+        ),
+    }),
+    route({
+      method: 'DELETE',
+      path: '/v1/warehouses/{warehouse_id}',
+      tag: 'Warehouses',
+      summary: 'Archive a warehouse that holds no stock',
+      params: warehouseParams,
+      query: archiveQuery,
+      output: warehouseSchema,
+      answers: 'ok',
+      refuses: ['warehouse_not_found', 'warehouse_in_use', 'version_mismatch'],
+      handle: ({ params, query, context }) =>
+        once(mailbox, context, 'DELETE /v1/warehouses', async (unit) =>
+          presentWarehouse(await cases.archiveWarehouse(unit, params.warehouse_id, query.expected_version)),
+        ),
+    }),
+  ];
+}

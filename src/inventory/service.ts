@@ -1,0 +1,31 @@
+/** Inventory: products, warehouses, stock levels and reservations. */
+import type { Telemetry } from '../kernel/telemetry.ts';
+import type { Mailbox } from '../messaging/mailbox.ts';
+import { type Service, subscription } from '../messaging/service.ts';
+import { catalogueRoutes } from './api.ts';
+import { stockRoutes } from './api-stock.ts';
+import { moveStock } from './use-cases.ts';
+import { type CatalogueEntry, readCatalogue } from './use-cases-catalogue.ts';
+
+export interface InventoryService extends Service {
+  /** What orders need to know of products when they are placed; unknown skus are left out. */
+  catalogue(skus: readonly string[]): Promise<CatalogueEntry[]>;
+}
+
+export function inventoryService({ mailbox }: { readonly mailbox: Mailbox; readonly telemetry: Telemetry }): InventoryService {
+  return {
+    name: 'inventory',
+    migrations: new URL('migrations/', import.meta.url),
+    routes: [...catalogueRoutes(mailbox), ...stockRoutes(mailbox)],
+    subscriptions: [
+      // One handler for all three: commands about one order keep their order, and share the locks on its levels.
+      subscription({
+        types: ['stock.reserve', 'stock.release', 'stock.commit'],
+        dedupe: 'natural',
+        handle: (unit, messages) => moveStock(unit, mailbox.world, messages),
+      }),
+    ],
+    runnables: [],
+    catalogue: (skus) => readCatalogue(mailbox.db.read, skus),
+  };
+}

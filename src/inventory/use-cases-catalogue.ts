@@ -1,0 +1,117 @@
+/** What is done with products and warehouses. Every change is an event whose sequence is the version it made. */
+import type { DataOf } from '../contracts/messages.ts';
+import { Refusal } from '../kernel/errors.ts';
+import type { World } from '../kernel/world.ts';
+import type { Reader } from '../db/database.ts';
+import type { Unit } from '../messaging/mailbox.ts';
+import {
+  PRIORITY_DEFAULT,
+  type Product,
+  type ProductChanges,
+  type Warehouse,
+  type WarehouseChanges,
+  archived,
+  born,
+  revised,
+} from './domain-catalogue.ts';
+import * as store from './store.ts';
+import { holdsStock } from './store-stock.ts';
+
+export type NewProduct = Pick<Product, 'sku' | 'name' | 'price' | 'currency'> & { readonly description?: string | null | undefined };
+export type NewWarehouse = Pick<Warehouse, 'name' | 'location'> & { readonly priority?: number | undefined };
+
+export async function createProduct(unit: Unit, world: World, { sku, name, price, currency, description = null }: NewProduct): Promise<Product> {
+  const product: Product = { ...born(world.id('prd'), unit.now), sku, name, price, currency, description };
+  if (!(await store.insertProduct(unit.tx, product)))
+    throw new Refusal('product_exists', `there is already a product "${sku}"`, [{ field: 'sku', rule: 'is taken' }]);
+  sayProduct(unit, 'product.created', product);
+  return product;
+}
+
+/** The product with this id or sku. No sku begins as the ids do. */
+export async function findProduct(reader: Reader, idOrSku: string): Promise<Product> {
+  const product = idOrSku.startsWith('prd_') ? await store.findProduct(reader, idOrSku) : (await store.findProductsBySku(reader, [idOrSku]))[0];
+  if (product === undefined) throw new Refusal('product_not_found', `there is no product "${idOrSku}"`);
+  return product;
+}
+
+/** Changes what is given and leaves the rest; nothing is said when nothing changes. */
+export async function changeProduct(unit: Unit, idOrSku: string, changes: ProductChanges, expectedVersion?: number): Promise<Product> {
+  const product = await lockProduct(unit, idOrSku);
+  const next = revised(product, changes, expectedVersion, unit.now);
+  if (next === undefined) return product;
+  await store.updateProduct(unit.tx, next);
+  sayProduct(unit, 'product.updated', next);
+  return next;
+}
+
+export async function archiveProduct(unit: Unit, idOrSku: string, expectedVersion?: number): Promise<Product> {
+  const product = await lockProduct(unit, idOrSku);
+  const next = archived(product, expectedVersion, unit.now);
+  if (next === undefined) return product;
+  await store.updateProduct(unit.tx, next);
+  sayProduct(unit, 'product.archived', next);
+  return next;
+}
+
+async function lockProduct({ tx }: Unit, idOrSku: string): Promise<Product> {
+  const { id } = await findProduct(tx, idOrSku);
+  return (await store.lockProduct(tx, id))!;
+}
+
+function sayProduct({ say }: Unit, type: 'product.created' | 'product.updated' | 'product.archived', product: Product): void {
+  const { id, sku, name, price, currency, archived_at, version } = product;
+  const data: DataOf<typeof type> = { product_id: id, sku, name, price, currency, archived: archived_at !== null };
+  say([{ type, subject: id, sequence: version, data }]);
+}
+
+/** What orders need to know of products when they are placed; unknown skus are left out. */
+export interface CatalogueEntry extends Pick<Product, 'sku' | 'name' | 'price' | 'currency'> {
+  readonly archived: boolean;
+}
+export async function readCatalogue(reader: Reader, skus: readonly string[]): Promise<CatalogueEntry[]> {
+  const products = await store.findProductsBySku(reader, skus);
+  return products.map(({ sku, name, price, currency, archived_at }) => ({ sku, name, price, currency, archived: archived_at !== null }));
+}
+
+export async function createWarehouse(unit: Unit, world: World, { name, location, priority = PRIORITY_DEFAULT }: NewWarehouse): Promise<Warehouse> {
+  const warehouse: Warehouse = { ...born(world.id('whs'), unit.now), name, location, priority };
+  await store.insertWarehouse(unit.tx, warehouse);
+  sayWarehouse(unit, 'warehouse.created', warehouse);
+  return warehouse;
+}
+
+export async function findWarehouse(reader: Reader, id: string): Promise<Warehouse> {
+  return (await store.findWarehouse(reader, id)) ?? noWarehouse(id);
+}
+
+/** Changes what is given and leaves the rest; nothing is said when nothing changes. */
+export async function changeWarehouse(unit: Unit, id: string, changes: WarehouseChanges, expectedVersion?: number): Promise<Warehouse> {
+  const warehouse = (await store.lockWarehouse(unit.tx, id)) ?? noWarehouse(id);
+  const next = revised(warehouse, changes, expectedVersion, unit.now);
+  if (next === undefined) return warehouse;
+  await store.updateWarehouse(unit.tx, next);
+  sayWarehouse(unit, 'warehouse.updated', next);
+  return next;
+}
+
+/** Refused while anything lies there: archived stock would be counted and never sold. */
+export async function archiveWarehouse(unit: Unit, id: string, expectedVersion?: number): Promise<Warehouse> {
+  const warehouse = (await store.lockWarehouse(unit.tx, id)) ?? noWarehouse(id);
+  const next = archived(warehouse, expectedVersion, unit.now);
+  if (next === undefined) return warehouse;
+  if (await holdsStock(unit.tx, id)) throw new Refusal('warehouse_in_use', `warehouse ${id} still holds stock`);
+  await store.updateWarehouse(unit.tx, next);
+  sayWarehouse(unit, 'warehouse.archived', next);
+  return next;
+}
+
+function noWarehouse(id: string): never {
+  throw new Refusal('warehouse_not_found', `there is no warehouse ${id}`);
+}
+
+function sayWarehouse({ say }: Unit, type: 'warehouse.created' | 'warehouse.updated' | 'warehouse.archived', warehouse: Warehouse): void {
+  const { id, name, location, archived_at, version } = warehouse;
+  const data: DataOf<typeof type> = { warehouse_id: id, name, location, archived: archived_at !== null };
+  say([{ type, subject: id, sequence: version, data }]);
+}
