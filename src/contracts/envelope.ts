@@ -26,6 +26,10 @@ export interface Message<Data = unknown> {
   readonly traceparent?: string;
   /** How many messages led to this one; above `HOPS_MAX` it is a loop. */
   readonly hops: number;
+  /** How many attempts of one queue failed before this copy; absent on what was never tried. */
+  readonly attempt?: number;
+  /** The dead letter this copy was sent again from. */
+  readonly redrive?: string;
   readonly data: Data;
 }
 

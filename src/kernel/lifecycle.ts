@@ -68,7 +68,7 @@ export interface LoopOptions {
 }
 
 export interface Loop extends Runnable {
-  /** Ends the present rest, or makes the turn under way be followed by another without rest. */
+  /** Ends the present rest, or makes the turn under way be followed by another without rest. A back-off it does not cut short. */
   wake(): void;
 }
 
@@ -77,6 +77,7 @@ export function loop({ name, world, turn, failed }: LoopOptions): Loop {
   const stop = new AbortController();
   let rest = new AbortController();
   let woken = false;
+  let failing = false;
   let ended: Promise<void> = Promise.resolve();
 
   async function run(): Promise<void> {
@@ -84,15 +85,17 @@ export function loop({ name, world, turn, failed }: LoopOptions): Loop {
     while (!stop.signal.aborted) {
       woken = false;
       let pause: number;
+      failing = false;
       try {
         pause = await turn(stop.signal);
         failures = 0;
       } catch (error) {
         failed(error);
         failures += 1;
+        failing = true;
         pause = backoff(failures, { first: 50, most: 5_000 }, world.random());
       }
-      if (woken || stop.signal.aborted) continue;
+      if ((woken && !failing) || stop.signal.aborted) continue;
       if (pause <= 0) {
         await new Promise<void>((resolve) => setImmediate(resolve)); // let input and timers have their turn
         continue;
@@ -117,7 +120,7 @@ export function loop({ name, world, turn, failed }: LoopOptions): Loop {
     ...base,
     wake() {
       woken = true;
-      rest.abort();
+      if (!failing) rest.abort();
     },
   };
 }

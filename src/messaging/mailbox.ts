@@ -22,7 +22,7 @@ export interface Saying<T extends MessageType = MessageType> {
   /** The order the conversation belongs to; `subject` when absent. */
   readonly correlationid?: string;
   /** The message that led to this; none when a request did. */
-  readonly cause?: Message;
+  readonly cause?: Pick<Message, 'id' | 'hops' | 'correlationid'>;
   /** Set when the id must be known or derived beforehand. */
   readonly id?: string;
 }
@@ -34,6 +34,8 @@ export interface Unit {
   readonly now: number;
   /** Says things, once the unit commits. Throws a Fault when one does not fit its contract. */
   say<T extends MessageType>(sayings: readonly Saying<T>[]): void;
+  /** Sends messages as they are, ids included, to one queue, or to whoever takes them (null): timers that are due, redrives. */
+  forward(messages: readonly Message[], destination: string | null): void;
   /** Says a thing later, unless cancelled before: one timer a key, setting it again replaces it. */
   setTimers(timers: readonly TimerSaying[]): Promise<void>;
   cancelTimers(keys: readonly string[]): Promise<void>;
@@ -64,35 +66,43 @@ export interface MailboxOptions {
 }
 
 export function openMailbox({ service, db, world, committed }: MailboxOptions): Mailbox {
+  async function unit<T>(tx: Tx, work: (unit: Unit) => Promise<T>): Promise<T> {
+    const said: Message[] = [];
+    const forwarded: Pack[] = [];
+    const now = world.now();
+    const envelope = (saying: Saying): Message => toMessage(saying, { service, now, world });
+    const result = await work({
+      tx,
+      now,
+      say(sayings) {
+        for (const saying of sayings) said.push(envelope(saying));
+      },
+      forward(messages, destination) {
+        forwarded.push(...packsOf(messages, destination));
+      },
+      setTimers: (timers) =>
+        setTimers(
+          tx,
+          timers.map(({ key, dueAt, saying }): Timer => ({ key, due_at: dueAt, message: envelope(saying) })),
+        ),
+      cancelTimers: (keys) => cancelTimers(tx, keys),
+    });
+    if (said.length + forwarded.length > 0) {
+      const packs = await appendPacks(tx, [...packsOf(said), ...forwarded], now);
+      tx.afterCommit(() => committed(packs));
+    }
+    await failpoint('unit.before_commit');
+    return result;
+  }
   return {
     service,
     db,
     world,
-    write: (work) =>
-      db.write(async (tx) => {
-        const said: Message[] = [];
-        const now = world.now();
-        const envelope = (saying: Saying): Message => toMessage(saying, { service, now, world });
-        const result = await work({
-          tx,
-          now,
-          say(sayings) {
-            for (const saying of sayings) said.push(envelope(saying));
-          },
-          setTimers: (timers) =>
-            setTimers(
-              tx,
-              timers.map(({ key, dueAt, saying }): Timer => ({ key, due_at: dueAt, message: envelope(saying) })),
-            ),
-          cancelTimers: (keys) => cancelTimers(tx, keys),
-        });
-        if (said.length > 0) {
-          const packs = await appendPacks(tx, packsOf(said), now);
-          tx.afterCommit(() => committed(packs));
-        }
-        await failpoint('unit.before_commit');
-        return result;
-      }),
+    async write(work) {
+      const result = await db.write((tx) => unit(tx, work));
+      await failpoint('unit.after_commit');
+      return result;
+    },
   };
 }
 

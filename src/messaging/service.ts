@@ -19,6 +19,8 @@ export type Dedupe = 'natural' | 'inbox' | 'latest' | 'strict';
 export type AnyMessage<T extends MessageType> = { [K in T]: Message<DataOf<K>> & { readonly type: K } }[T];
 
 export interface Subscription<T extends MessageType = MessageType> {
+  /** What its dedupe rows are filed under; the first of `types` when absent. Keep it when that type goes. */
+  readonly name?: string;
   readonly types: readonly T[];
   readonly dedupe: Dedupe;
   /**

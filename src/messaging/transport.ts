@@ -21,6 +21,10 @@ export interface Queue {
 
 export interface Delivery {
   readonly messages: readonly Message[];
+  /** This process validated these very messages when they were said; everything else is validated when it arrives. */
+  readonly trusted?: boolean;
+  /** What could not be decoded; then there are no messages. */
+  readonly undecodable?: string;
   /** How often it was handed out before: 0 the first time. After a crash it may count one more than were seen. */
   readonly deliveries: number;
   /** Done with: will not come again. Late or double calls are no harm. */

@@ -1,0 +1,249 @@
+/**
+ * The consumer of a service: its queue into its handlers, batch by batch. README.md draws what happens to a batch.
+ *
+ *   collect ──> sort ──> handle (one transaction) ──> ack
+ *                 │         └─ it threw: again, wait, or bisect down to the one message ──> failure
+ *                 └─ never can be handled ──> dead letter
+ */
+import type { Message } from '../contracts/envelope.ts';
+import { isCommand } from '../contracts/messages.ts';
+import { statement } from '../db/database.ts';
+import { Fault, codeOf } from '../kernel/errors.ts';
+import { failpoint } from '../kernel/failpoints.ts';
+import { type Runnable, loop, runnable } from '../kernel/lifecycle.ts';
+import type { Telemetry } from '../kernel/telemetry.ts';
+import { type Routing, handleBatch, routingOf, sort } from './batch.ts';
+import { type ConsumerActivity, readPause } from './control.ts';
+import { bury } from './dead-letters.ts';
+import { forgetAttempts, isOutage, recordFailure } from './failures.ts';
+import type { Mailbox } from './mailbox.ts';
+import type { Subscription } from './service.ts';
+import type { Consumption, Delivery, Queue, Transport } from './transport.ts';
+
+/** Messages in one transaction, at most, unless a single delivery has more. */
+const BATCH_MAX = 500;
+/** Messages in hand: one batch under way, the next one collected. */
+const PREFETCH = 2 * BATCH_MAX;
+const CONFLICT_RETRIES = 3;
+/** Delivered this often before without being settled: the process may have died of it. */
+const SUSPECT_DELIVERIES = 2;
+/** A suspect found this often unfinished is not executed again. */
+const CRASHES_MAX = 3;
+/** How often a pause set by another process is looked for. */
+const CONTROL_MS = 1_000;
+
+export interface Consumer extends Runnable {
+  activity(): ConsumerActivity;
+  /** Looks at the pause row now instead of within a second. */
+  poke(): void;
+}
+
+export interface ConsumerOptions {
+  readonly mailbox: Mailbox;
+  readonly transport: Transport;
+  readonly telemetry: Telemetry;
+  readonly subscriptions: readonly Subscription[];
+}
+
+/** The queue of a service and the event types it takes; commands find it by its name. */
+export const queueOf = (service: string, subscriptions: readonly Subscription[]): Queue => ({
+  name: service,
+  types: [...new Set(subscriptions.flatMap(({ types }) => types))].filter((type) => !isCommand(type)),
+});
+
+const markAttempt = statement<{ message_id: string; started_at: number }, { attempts: number }>(
+  { message_id: 'text', started_at: 'bigint' },
+  (rows) => `
+    insert into attempt (message_id, attempts, started_at) select row.message_id, 1, row.started_at from ${rows} where true
+    on conflict (message_id) do update set attempts = attempt.attempts + 1, started_at = excluded.started_at returning attempts`,
+);
+
+/** Suspects of all consumers wait here: it is the process that dies, and only one of them may be counted for it. */
+let lastSuspect: Promise<unknown> = Promise.resolve();
+function oneSuspectAtATime<T>(work: () => Promise<T>): Promise<T> {
+  const mine = lastSuspect.then(work);
+  lastSuspect = mine.catch(() => undefined);
+  return mine;
+}
+
+export function openConsumer({ mailbox, transport, telemetry, subscriptions }: ConsumerOptions): Consumer {
+  const { service, db, world } = mailbox;
+  const log = telemetry.log.child({ service, part: 'consumer' });
+  const { consumed, consumerBatch } = telemetry.metrics;
+  const routing: Routing = routingOf(subscriptions);
+  const collected: Delivery[] = [];
+  /** Suspects whose attempt this process has already counted. */
+  const marked = new Set<string>();
+  let inHand: readonly Delivery[] = [];
+  let consumption: Consumption | undefined;
+  let status: ConsumerActivity['status'] = 'elsewhere';
+  let lastError: { text: string; at: number } | undefined;
+  let paused = false;
+  let controlAt = 0;
+
+  async function turn(): Promise<number> {
+    if (world.now() >= controlAt) {
+      paused = (await readPause(db, service)).paused;
+      controlAt = world.now() + CONTROL_MS;
+    }
+    status = paused ? 'paused' : 'running';
+    if (paused) {
+      await letGo();
+      return CONTROL_MS;
+    }
+    consumption ??= await transport.consume(service, { prefetch: PREFETCH, deliver });
+    if (inHand.length === 0) inHand = collect();
+    if (inHand.length === 0) return CONTROL_MS;
+    await settle(inHand);
+    inHand = [];
+    return 0;
+  }
+
+  function deliver(delivery: Delivery): void {
+    collected.push(delivery);
+    worker.wake();
+  }
+
+  /** What has come so far, up to a batch; a suspect alone. Nothing is waited for: under load batches grow by themselves. */
+  function collect(): Delivery[] {
+    let deliveries = 0;
+    let messages = 0;
+    for (const { deliveries: before, messages: some } of collected) {
+      const suspect = before >= SUSPECT_DELIVERIES;
+      if (deliveries > 0 && (suspect || messages + some.length > BATCH_MAX)) break;
+      deliveries += 1;
+      messages += some.length;
+      if (suspect) break;
+    }
+    return collected.splice(0, deliveries);
+  }
+
+  async function settle(deliveries: readonly Delivery[]): Promise<void> {
+    const { sound, unsound } = sort(deliveries, routing);
+    for (const { message, fault } of unsound) await fail(message, fault);
+    if (deliveries[0]!.deliveries >= SUSPECT_DELIVERIES) await handleSuspects(sound);
+    else await handle(sound);
+    for (const delivery of deliveries) delivery.ack();
+    await failpoint('consumer.after_ack');
+  }
+
+  /** All in one transaction; when that fails for a reason of one message, halves of it, the left one first, so that order is kept. */
+  async function handle(messages: readonly Message[]): Promise<void> {
+    if (messages.length === 0) return;
+    try {
+      await transact(messages);
+    } catch (error) {
+      if (isOutage(error)) throw error;
+      if (messages.length === 1) return fail(messages[0]!, error);
+      const half = messages.length >> 1;
+      await handle(messages.slice(0, half));
+      await handle(messages.slice(half));
+    }
+  }
+
+  async function transact(messages: readonly Message[], suspect = false): Promise<void> {
+    await failpoint('consumer.before_tx');
+    for (let retries = 0; ; retries += 1) {
+      try {
+        const passedOver = await mailbox.write(async (unit) => {
+          const count = await handleBatch(unit, routing, messages, world);
+          if (suspect) await forgetAttempts(unit.tx, messages);
+          await failpoint('consumer.in_tx');
+          return count;
+        });
+        consumerBatch.observe({ service }, messages.length);
+        consumed.inc({ service, outcome: 'handled' }, messages.length - passedOver);
+        if (passedOver > 0) consumed.inc({ service, outcome: 'passed_over' }, passedOver);
+        break;
+      } catch (error) {
+        if (codeOf(error) !== 'conflict' || retries === CONFLICT_RETRIES) throw error;
+        await world.sleep(20 + world.random() * 180);
+      }
+    }
+    await failpoint('consumer.after_commit');
+  }
+
+  /** One by one, each counted before it is handled. */
+  async function handleSuspects(messages: readonly Message[]): Promise<void> {
+    for (const message of messages) await oneSuspectAtATime(() => handleSuspect(message));
+  }
+
+  async function handleSuspect(message: Message): Promise<void> {
+    if (!marked.has(message.id)) {
+      const [mark] = await db.write((tx) => tx.run(markAttempt, [{ message_id: message.id, started_at: world.now() }]));
+      if (mark!.attempts > CRASHES_MAX) {
+        return fail(
+          message,
+          new Fault('crash_suspect', `the process died ${CRASHES_MAX} times while it handled ${message.type} about ${message.subject}`),
+        );
+      }
+      marked.add(message.id);
+    }
+    try {
+      await transact([message], true);
+    } catch (error) {
+      if (isOutage(error)) throw error;
+      await fail(message, error);
+    }
+    marked.delete(message.id);
+  }
+
+  async function fail(message: Message, error: unknown): Promise<void> {
+    const verdict = await mailbox.write(async (unit) => {
+      const reached = await recordFailure(unit, message, error, { queue: service, world });
+      await failpoint('failure.before_commit');
+      return reached;
+    });
+    await failpoint('failure.after_commit');
+    consumed.inc({ service, outcome: verdict }, 1);
+    note(error);
+    const about = { err: error, message: message.id, type: message.type, correlation: message.correlationid, attempt: (message.attempt ?? 0) + 1 };
+    if (verdict === 'dead') log.error(about, 'a message was given up and is a dead letter');
+    else
+      log.warn(about, verdict === 'retry' ? 'a message failed and will be tried again' : 'an old copy of a message failed; its retry is on its way');
+  }
+
+  function note(error: unknown): void {
+    lastError = { text: error instanceof Error ? error.message : String(error), at: world.now() };
+  }
+
+  /** Gives back what is not begun. */
+  async function letGo(): Promise<void> {
+    await consumption?.cancel();
+    consumption = undefined;
+    for (const delivery of [...inHand, ...collected.splice(0)]) delivery.release();
+    inHand = [];
+  }
+
+  const worker = loop({
+    name: `${service} consumer`,
+    world,
+    turn,
+    failed(error) {
+      status = 'waiting';
+      note(error);
+      log.warn({ err: error }, 'consuming waits; nothing is lost or counted, the same batch again after a rest');
+    },
+  });
+
+  return {
+    ...runnable(
+      `${service} consumer`,
+      async () => {
+        await transport.declare([queueOf(service, subscriptions)]);
+        await worker.start();
+      },
+      async () => {
+        await consumption?.cancel();
+        await worker.stop();
+        await letGo();
+        status = 'elsewhere';
+      },
+    ),
+    activity: () => ({ status, last_error: lastError?.text ?? null, last_error_at: lastError?.at ?? null }),
+    poke() {
+      controlAt = 0;
+      worker.wake();
+    },
+  };
+}

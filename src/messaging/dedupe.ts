@@ -1,0 +1,164 @@
+/**
+ * Which messages of a run are still to be handled. A fixed number of statements, whatever the number of messages.
+ *
+ * - `natural`: all; the handler's own rows know duplicates.
+ * - `inbox`: those whose id is new.
+ * - `latest`: those newer than the last sequence of their stream.
+ * - `strict`: those that follow the last one without a gap, with what had been parked behind them; what is too new is parked.
+ *
+ * A gate row is locked before it is read, so that two processes at one stream wait for each other. Streams are taken in sorted order.
+ */
+import type { Message } from '../contracts/envelope.ts';
+import { type Tx, statement } from '../db/database.ts';
+import { Fault } from '../kernel/errors.ts';
+import type { Dedupe } from './service.ts';
+
+const insertInbox = statement<{ consumer: string; message_id: string; received_at: number }, { message_id: string }>(
+  { consumer: 'text', message_id: 'text', received_at: 'bigint' },
+  (rows) => `
+    insert into inbox (consumer, message_id, received_at) select row.consumer, row.message_id, row.received_at from ${rows} where true
+    on conflict (consumer, message_id) do nothing returning message_id`,
+);
+
+interface Gate {
+  readonly consumer: string;
+  readonly stream: string;
+  readonly last_sequence: number;
+}
+/** Makes the row or changes nothing, and either way locks it and answers it: one statement for what would be three. */
+const lockGates = statement<Omit<Gate, 'last_sequence'> & { updated_at: number }, Gate>(
+  { consumer: 'text', stream: 'text', updated_at: 'bigint' },
+  (rows) => `
+    insert into stream_gate (consumer, stream, last_sequence, updated_at) select row.consumer, row.stream, 0, row.updated_at from ${rows} where true
+    on conflict (consumer, stream) do update set last_sequence = stream_gate.last_sequence returning stream, last_sequence`,
+);
+const moveGates = statement<Gate & { updated_at: number }>(
+  { consumer: 'text', stream: 'text', last_sequence: 'bigint', updated_at: 'bigint' },
+  (rows) => `
+    update stream_gate set last_sequence = row.last_sequence, updated_at = row.updated_at from ${rows}
+    where stream_gate.consumer = row.consumer and stream_gate.stream = row.stream`,
+);
+
+interface Parked {
+  readonly consumer: string;
+  readonly stream: string;
+  readonly sequence: number;
+}
+const findParked = statement<Omit<Parked, 'sequence'>, { stream: string; sequence: number; message: string }>(
+  { consumer: 'text', stream: 'text' },
+  (rows) => `select p.stream, p.sequence, p.message from parked p join ${rows} on p.consumer = row.consumer and p.stream = row.stream`,
+);
+const insertParked = statement<Parked & { message: string; parked_at: number }>(
+  { consumer: 'text', stream: 'text', sequence: 'bigint', message: 'text', parked_at: 'bigint' },
+  (rows) => `
+    insert into parked (consumer, stream, sequence, message, parked_at)
+    select row.consumer, row.stream, row.sequence, row.message, row.parked_at from ${rows} where true on conflict (consumer, stream, sequence) do nothing`,
+);
+const deleteParked = statement<Parked>(
+  { consumer: 'text', stream: 'text', sequence: 'bigint' },
+  (rows) => `delete from parked where (consumer, stream, sequence) in (select row.consumer, row.stream, row.sequence from ${rows})`,
+);
+
+/** The messages to handle now, in order. `consumer` is the name the rows are filed under. */
+export async function freshOf(tx: Tx, consumer: string, mode: Dedupe, messages: readonly Message[], now: number): Promise<readonly Message[]> {
+  switch (mode) {
+    case 'natural':
+      return messages;
+    case 'inbox':
+      return inbox(tx, consumer, messages, now);
+    case 'latest':
+    case 'strict':
+      return gate(tx, consumer, mode, messages, now);
+  }
+}
+
+async function inbox(tx: Tx, consumer: string, messages: readonly Message[], now: number): Promise<Message[]> {
+  const first = new Map(messages.toReversed().map((message) => [message.id, message]));
+  const ids = [...first.keys()].sort().map((message_id) => ({ consumer, message_id, received_at: now }));
+  const fresh = new Set((await tx.run(insertInbox, ids)).map(({ message_id }) => message_id));
+  return messages.filter((message) => fresh.has(message.id) && first.get(message.id) === message);
+}
+
+async function gate(tx: Tx, consumer: string, mode: 'latest' | 'strict', messages: readonly Message[], now: number): Promise<Message[]> {
+  const streams = [...new Set(messages.map(streamOf))].sort();
+  const locked = await tx.run(
+    lockGates,
+    streams.map((stream) => ({ consumer, stream, updated_at: now })),
+  );
+  const before = new Map(locked.map(({ stream, last_sequence }) => [stream, last_sequence]));
+  const parked =
+    mode === 'latest'
+      ? []
+      : await tx.run(
+          findParked,
+          streams.map((stream) => ({ consumer, stream })),
+        );
+  const outcome = passGate(
+    mode,
+    before,
+    messages,
+    parked.map(({ message }) => JSON.parse(message) as Message),
+  );
+
+  const filed = (message: Message): Parked => ({ consumer, stream: streamOf(message), sequence: message.sequence! });
+  await tx.run(
+    insertParked,
+    outcome.park.map((message) => ({ ...filed(message), message: JSON.stringify(message), parked_at: now })),
+  );
+  await tx.run(deleteParked, outcome.unpark.map(filed));
+  await tx.run(
+    moveGates,
+    [...outcome.moved].map(([stream, last_sequence]) => ({ consumer, stream, last_sequence, updated_at: now })),
+  );
+  return outcome.apply;
+}
+
+export interface GateOutcome {
+  /** To be handled now, in order. */
+  readonly apply: Message[];
+  /** Too new: a gap is before them. */
+  readonly park: Message[];
+  /** Were parked, and are among `apply` or have been overtaken. */
+  readonly unpark: Message[];
+  /** Streams whose last sequence changed. */
+  readonly moved: Map<string, number>;
+}
+
+/** The decision of a gate. Pure: `last` is the last sequence handled of each stream, `parked` what waits behind gaps. */
+export function passGate(
+  mode: 'latest' | 'strict',
+  last: ReadonlyMap<string, number>,
+  messages: readonly Message[],
+  parked: readonly Message[],
+): GateOutcome {
+  const outcome: GateOutcome = { apply: [], park: [], unpark: [], moved: new Map() };
+  const waiting = new Map(parked.map((message) => [placeOf(message), message]));
+  for (const message of messages) {
+    const stream = streamOf(message);
+    const at = outcome.moved.get(stream) ?? last.get(stream) ?? 0;
+    if (message.sequence! <= at) continue; // a duplicate, or older than what is known
+    if (mode === 'strict' && message.sequence! > at + 1) {
+      if (!waiting.has(placeOf(message))) outcome.park.push(message);
+      waiting.set(placeOf(message), waiting.get(placeOf(message)) ?? message);
+      continue;
+    }
+    let next: Message | undefined = message;
+    while (next !== undefined) {
+      outcome.apply.push(next);
+      outcome.moved.set(stream, next.sequence!);
+      next = mode === 'strict' ? waiting.get(`${stream}\n${next.sequence! + 1}`) : undefined;
+    }
+  }
+  const passed = (message: Message): boolean => message.sequence! <= (outcome.moved.get(streamOf(message)) ?? 0);
+  outcome.unpark.push(...parked.filter(passed));
+  return { ...outcome, park: outcome.park.filter((message) => !passed(message)) };
+}
+
+/** Source and subject. Throws a Fault when the message has no sequence: its sender does not keep the contract of the subscription. */
+function streamOf(message: Message): string {
+  if (message.sequence === undefined)
+    throw new Fault('contract_violation', `${message.type} about ${message.subject} has no sequence, which its subscription needs`);
+  return `${message.source}:${message.subject}`;
+}
+
+const placeOf = (message: Message): string => `${streamOf(message)}\n${message.sequence}`;

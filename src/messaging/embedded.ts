@@ -1,0 +1,280 @@
+/**
+ * The embedded transport: a durable bus in one SQLite file beside the services' own, so that handing a message over stays two commits,
+ * as it is with a broker, and every duplicate a broker can make is made here too.
+ *
+ * One row a pack and queue. A publish is one unit of work of bus.db: it shares its commit with other publishes, and takes the deletes of
+ * acked rows along. After the commit the very messages that were published are handed to the consumers, so that in the normal case
+ * nothing is read or parsed. What is acked is deleted later; a crash in between is a redelivery.
+ */
+import { DatabaseSync } from 'node:sqlite';
+import type { Message } from '../contracts/envelope.ts';
+import { COMMANDS, isCommand } from '../contracts/messages.ts';
+import type { Database, Tx } from '../db/database.ts';
+import { openSqlite } from '../db/sqlite.ts';
+import { Fault, codeOf } from '../kernel/errors.ts';
+import { failpoint } from '../kernel/failpoints.ts';
+import { loop, runnable } from '../kernel/lifecycle.ts';
+import type { Telemetry } from '../kernel/telemetry.ts';
+import type { World } from '../kernel/world.ts';
+import { type EmbeddedQueue, type Entry, type QueueStore, openQueue } from './embedded-queue.ts';
+import type { Pack } from './outbox.ts';
+import type { PublishOutcome, Queue, Transport } from './transport.ts';
+
+/** Acked rows are deleted with the next publish, or after this time. */
+const ACK_MS = 10;
+/** A read that failed is tried again after this time. */
+const RETRY_MS = 1_000;
+
+const TABLES = `
+  create table if not exists bus_queue (name text primary key) strict, without rowid;
+  create table if not exists bus_binding (queue text not null, type text not null, primary key (queue, type)) strict, without rowid;
+  create table if not exists bus_message (
+    seq integer primary key, queue text not null, messages integer not null, deliveries integer not null, body text not null
+  ) strict;
+  create index if not exists bus_message_queue on bus_message (queue, seq);
+  create table if not exists bus_probe (id integer primary key, at integer not null) strict;`;
+
+export interface EmbeddedOptions {
+  /** The path of bus.db; `bus.db.lock` beside it is held while the program runs. */
+  readonly file: string;
+  readonly world: World;
+  readonly telemetry: Telemetry;
+}
+
+interface MessageRow {
+  readonly seq: number;
+  readonly messages: number;
+  readonly deliveries: number;
+  readonly body: string;
+}
+
+export function embeddedTransport({ file, world, telemetry }: EmbeddedOptions): Transport {
+  const log = telemetry.log.child({ part: 'bus' });
+  const queues = new Map<string, EmbeddedQueue>();
+  /** Event type to the queues that take it. */
+  const bindings = new Map<string, string[]>();
+  const leftovers = new Map<string, number>();
+  const acked: number[] = [];
+  let flushSoon = false;
+  let nextSeq = 1;
+  let leftoverTo = 0;
+  let broken: string | undefined;
+  let unlock: (() => void) | undefined;
+  let database: Database | undefined;
+
+  const db = (): Database => {
+    if (database === undefined) throw new Fault('unavailable', 'the bus is not running');
+    return database;
+  };
+
+  async function write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    try {
+      const result = await db().write(work);
+      broken = undefined;
+      return result;
+    } catch (error) {
+      broken = codeOf(error) === 'storage_full' ? 'the disk is full' : (error as Error).message;
+      throw error;
+    }
+  }
+
+  async function open(): Promise<void> {
+    unlock = lockFile(`${file}.lock`);
+    database = openSqlite({ name: 'bus', file, metrics: telemetry.metrics });
+    await database.script(TABLES);
+    const { read } = database;
+    const [last] = await read.raw<{ seq: number }>('select coalesce(max(seq), 0) as seq from bus_message');
+    leftoverTo = last!.seq;
+    nextSeq = leftoverTo + 1;
+    const waiting = await read.raw<{ queue: string; n: number }>('select queue, sum(messages) as n from bus_message group by queue');
+    for (const { queue, n } of waiting) leftovers.set(queue, n);
+    for (const { name } of await read.raw<{ name: string }>('select name from bus_queue')) addQueue(name);
+    for (const { queue, type } of await read.raw<{ queue: string; type: string }>('select queue, type from bus_binding')) bind(queue, [type]);
+    await flusher.start();
+  }
+
+  async function close(): Promise<void> {
+    await flusher.stop();
+    await flush().catch((error: unknown) => log.warn({ err: error }, 'acks could not be written; these packs come again'));
+    await database?.close();
+    database = undefined;
+    unlock?.();
+  }
+
+  function addQueue(name: string): void {
+    if (queues.has(name)) return;
+    const store: QueueStore = {
+      read,
+      settle,
+      failed(error) {
+        log.warn({ err: error, queue: name }, 'the queue could not be read; tried again');
+        void world.sleep(RETRY_MS).then(() => queues.get(name)!.retry());
+      },
+    };
+    queues.set(name, openQueue(name, store, leftoverTo, leftovers.get(name) ?? 0));
+  }
+
+  function bind(queue: string, types: readonly string[]): void {
+    for (const type of types) bindings.set(type, [...(bindings.get(type) ?? []), queue]);
+  }
+
+  async function declare(declared: readonly Queue[]): Promise<void> {
+    await write(async (tx) => {
+      for (const { name, types } of declared) {
+        await tx.raw('insert into bus_queue (name) values ($1) on conflict do nothing', [name]);
+        await tx.raw('delete from bus_binding where queue = $1', [name]);
+        for (const type of types) await tx.raw('insert into bus_binding (queue, type) values ($1, $2) on conflict do nothing', [name, type]);
+      }
+    });
+    for (const { name, types } of declared) {
+      addQueue(name);
+      for (const [type, bound] of bindings)
+        bindings.set(
+          type,
+          bound.filter((queue) => queue !== name),
+        );
+      bind(name, [...new Set(types)]);
+    }
+  }
+
+  /** The queues a pack goes to; undefined when it names one that is not there. */
+  function route({ type, destination }: Pack): readonly string[] | undefined {
+    const name = destination ?? (isCommand(type) ? COMMANDS[type].to : undefined);
+    if (name === undefined) return bindings.get(type) ?? [];
+    return queues.has(name) ? [name] : undefined;
+  }
+
+  async function publish(packs: readonly Pack[]): Promise<PublishOutcome[]> {
+    const routes = packs.map(route);
+    const rows = packs.flatMap((pack, i) => (routes[i] ?? []).map((queue) => ({ pack, queue })));
+    if (rows.length > 0) await store(rows);
+    return routes.map((queue) => (queue === undefined ? 'unroutable' : 'confirmed'));
+  }
+
+  async function store(rows: readonly { readonly pack: Pack; readonly queue: string }[]): Promise<void> {
+    let deleting: number[] = [];
+    try {
+      await write(async (tx) => {
+        deleting = acked.splice(0);
+        await remove(tx, deleting);
+        const entries: { queue: EmbeddedQueue; entry: Entry }[] = [];
+        // Bound one by one: packing bodies into the JSON of a set, to be unpacked by SQLite, costs three times as much.
+        for (const { pack, queue } of rows) {
+          const count = pack.messages.length;
+          const seq = nextSeq++;
+          await tx.raw('insert into bus_message (seq, queue, messages, deliveries, body) values ($1, $2, $3, 0, $4)', [seq, queue, count, pack.body]);
+          entries.push({ queue: queues.get(queue)!, entry: { seq, count, messages: pack.messages, deliveries: 0, trusted: true } });
+        }
+        await failpoint('bus.before_commit');
+        tx.afterCommit(() => {
+          for (const { queue, entry } of entries) queue.offer(entry);
+        });
+      });
+      await failpoint('bus.after_commit');
+    } catch (error) {
+      acked.push(...deleting);
+      throw error;
+    }
+  }
+
+  function settle(seq: number): void {
+    acked.push(seq);
+    if (flushSoon) return;
+    flushSoon = true;
+    void world.sleep(ACK_MS).then(() => flusher.wake());
+  }
+
+  async function flush(): Promise<void> {
+    flushSoon = false;
+    if (acked.length === 0) return;
+    let deleting: number[] = [];
+    try {
+      await write(async (tx) => {
+        deleting = acked.splice(0);
+        await remove(tx, deleting);
+      });
+    } catch (error) {
+      acked.push(...deleting);
+      throw error;
+    }
+  }
+
+  const remove = async (tx: Tx, seqs: readonly number[]): Promise<void> => {
+    if (seqs.length > 0) await tx.raw('delete from bus_message where seq in (select value from json_each($1))', [JSON.stringify(seqs)]);
+  };
+
+  const flusher = loop({
+    name: 'bus acks',
+    world,
+    failed: (error) => log.warn({ err: error }, 'acks could not be written; tried again'),
+    async turn() {
+      await flush();
+      return 60_000; // woken by the next ack
+    },
+  });
+
+  async function read(queue: string, { seq, to, limit, claim }: Parameters<QueueStore['read']>[1]): Promise<Entry[]> {
+    const select = 'select seq, messages, deliveries, body from bus_message where queue = $1 and seq >= $2 and seq <= $3 order by seq limit $4';
+    const parameters = [queue, seq, to ?? Number.MAX_SAFE_INTEGER, limit];
+    if (!claim) return (await db().read.raw<MessageRow>(select, parameters)).map(toEntry);
+    const rows = await write(async (tx) => {
+      const found = await tx.raw<MessageRow>(select, parameters);
+      const seqs = JSON.stringify(found.map((row) => row.seq));
+      await tx.raw('update bus_message set deliveries = deliveries + 1 where seq in (select value from json_each($1))', [seqs]);
+      return found;
+    });
+    return rows.map((row) => toEntry({ ...row, deliveries: row.deliveries + 1 }));
+  }
+
+  return {
+    ...runnable('bus', open, close),
+    declare,
+    publish,
+    async consume(name, { prefetch, deliver }) {
+      const queue = queues.get(name);
+      if (queue === undefined) throw new Fault('unavailable', `queue ${name} was not declared`);
+      const remove = queue.take(prefetch, deliver);
+      return { cancel: async () => remove() };
+    },
+    async depths() {
+      const depths = Object.fromEntries([...queues].map(([name, queue]) => [name, queue.depth()]));
+      for (const [queue, depth] of Object.entries(depths)) telemetry.metrics.queueDepth.set({ queue }, depth);
+      return depths;
+    },
+    async health() {
+      if (database === undefined) return { ok: false, reason: 'the bus is not running' };
+      // Nobody may be publishing any more, so the way back to health is tried here.
+      if (broken !== undefined)
+        await write((tx) => tx.raw('insert or replace into bus_probe (id, at) values (1, $1)', [world.now()])).catch(() => undefined);
+      return broken === undefined ? { ok: true } : { ok: false, reason: broken };
+    },
+  };
+}
+
+function toEntry({ seq, messages, deliveries, body }: MessageRow): Entry {
+  const base = { seq, count: messages, deliveries, trusted: false };
+  try {
+    return { ...base, messages: JSON.parse(body) as Message[] };
+  } catch {
+    return { ...base, messages: [], undecodable: body };
+  }
+}
+
+/**
+ * Keeps a second process away: an exclusive SQLite lock on a file of its own. The operating system lets go of it when the process
+ * dies, however it dies, so nothing is left behind that somebody would have to remove.
+ */
+function lockFile(file: string): () => void {
+  const lock = new DatabaseSync(file, { timeout: 0 });
+  try {
+    lock.exec('begin exclusive');
+  } catch (error) {
+    lock.close();
+    throw new Fault(
+      'unavailable',
+      `another process is using ${file.replace(/\.lock$/, '')}: stop it first, or give this one a data folder of its own`,
+      { cause: error },
+    );
+  }
+  return () => lock.close();
+}

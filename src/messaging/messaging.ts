@@ -1,0 +1,110 @@
+/**
+ * Everything a service needs to say and to hear, put together: the composition root calls `messagingFor` once a service.
+ *
+ * Start the transport first, declare the queues of all services on it, then start relays, schedulers and consumers; stop in the reverse
+ * order. A part that runs in another process is simply not started here.
+ */
+import type { Message } from '../contracts/envelope.ts';
+import { type Database, type Tx, statement } from '../db/database.ts';
+import type { MigrationSet } from '../db/migrate.ts';
+import { Fault } from '../kernel/errors.ts';
+import type { Runnable } from '../kernel/lifecycle.ts';
+import type { Telemetry } from '../kernel/telemetry.ts';
+import type { World } from '../kernel/world.ts';
+import { type Consumer, openConsumer } from './consumer.ts';
+import { type ConsumerState, consumerState, writePause } from './control.ts';
+import { bury, resolve } from './dead-letters.ts';
+import { type Mailbox, openMailbox } from './mailbox.ts';
+import type { Pack } from './outbox.ts';
+import { openRelay } from './relay.ts';
+import type { Subscription } from './service.ts';
+import { openScheduler } from './timers.ts';
+import type { Transport } from './transport.ts';
+
+/** The tables of a mailbox; they belong into every service's database, before the service's own. */
+export const mailboxMigrations: MigrationSet = { room: 'messaging', folder: new URL('./migrations/', import.meta.url) };
+
+export interface MessagingOptions {
+  readonly service: string;
+  readonly db: Database;
+  readonly world: World;
+  readonly telemetry: Telemetry;
+  readonly transport: Transport;
+}
+
+export interface Messaging {
+  readonly service: string;
+  readonly mailbox: Mailbox;
+  /** Sends what was said. One of a service is at work at a time, however many run. */
+  readonly relay: Runnable;
+  /** Says what was to be said later. */
+  readonly scheduler: Runnable;
+  /** Hears, and calls the subscriptions. Once a process. */
+  consumer(subscriptions: readonly Subscription[]): Consumer;
+  readonly control: ConsumerControl;
+}
+
+/** The consumer of the service as operators see it, from whichever process. */
+export interface ConsumerControl {
+  state(): Promise<ConsumerState>;
+  pause(reason: string, actor: string): Promise<void>;
+  resume(actor: string): Promise<void>;
+}
+
+const deleteRows = statement<{ seq: number }>({ seq: 'bigint' }, (rows) => `delete from outbox where seq in (select row.seq from ${rows})`);
+const remove = (tx: Tx, seqs: readonly number[]): Promise<unknown> =>
+  tx.run(
+    deleteRows,
+    seqs.map((seq) => ({ seq })),
+  );
+
+export function messagingFor({ service, db, world, telemetry, transport }: MessagingOptions): Messaging {
+  let running: Consumer | undefined;
+  const relay = openRelay({ service, db, world, telemetry, transport, unroutable, confirmed });
+  const mailbox = openMailbox({ service, db, world, committed: relay.offer });
+
+  /** A command nobody can take is given up at once, where people see it; it would hold up nothing, but nobody would ever act on it either. */
+  async function unroutable(packs: readonly Pack[]): Promise<void> {
+    await mailbox.write(async (unit) => {
+      for (const { type, destination, messages } of packs) {
+        const fault = new Fault('unroutable', `no queue takes ${destination === null ? type : `what is for ${destination}`}`);
+        await bury(unit, messages, fault, { world, destination, attempts: 1, firstAt: unit.now });
+      }
+      await remove(
+        unit.tx,
+        packs.map(({ seq }) => seq),
+      );
+    });
+  }
+
+  async function confirmed(seqs: readonly number[], redriven: readonly Message[]): Promise<void> {
+    if (redriven.length === 0) await db.write((tx) => remove(tx, seqs));
+    else {
+      await mailbox.write(async (unit) => {
+        await remove(unit.tx, seqs);
+        await resolve(unit, redriven);
+      });
+    }
+  }
+
+  async function setPaused(paused: boolean, reason: string, actor: string): Promise<void> {
+    await writePause(db, service, { paused, reason, actor, changed_at: world.now() });
+    running?.poke();
+  }
+
+  return {
+    service,
+    mailbox,
+    relay,
+    scheduler: openScheduler(mailbox, telemetry),
+    consumer(subscriptions) {
+      running = openConsumer({ mailbox, transport, telemetry, subscriptions });
+      return running;
+    },
+    control: {
+      state: () => consumerState(db, transport, service, running?.activity() ?? { status: 'elsewhere', last_error: null, last_error_at: null }),
+      pause: (reason, actor) => setPaused(true, reason, actor),
+      resume: (actor) => setPaused(false, '', actor),
+    },
+  };
+}

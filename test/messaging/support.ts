@@ -1,0 +1,154 @@
+/**
+ * What messaging tests share: a clock that can be put forward, services with a toy handler, and waiting for a condition instead of for time.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Message } from '../../src/contracts/envelope.ts';
+import { migrate } from '../../src/db/migrate.ts';
+import { type Runnable, stopAll } from '../../src/kernel/lifecycle.ts';
+import { createTelemetry } from '../../src/kernel/telemetry.ts';
+import { type World, realWorld } from '../../src/kernel/world.ts';
+import { embeddedTransport } from '../../src/messaging/embedded.ts';
+import type { Unit } from '../../src/messaging/mailbox.ts';
+import { type Messaging, mailboxMigrations, messagingFor } from '../../src/messaging/messaging.ts';
+import type { Dedupe, Subscription } from '../../src/messaging/service.ts';
+import type { Transport } from '../../src/messaging/transport.ts';
+import type { OpenDatabase, TestDatabase } from '../support/databases.ts';
+
+export const telemetry = createTelemetry({ level: process.env['WAYBILL_TEST_LOG'] ?? 'silent' });
+
+export interface TestWorld extends World {
+  /** Puts the clock forward; whoever sleeps until then wakes. */
+  advance(ms: number): void;
+}
+
+/** Real time, which a test may put forward. */
+export function testWorld(): TestWorld {
+  const real = realWorld();
+  const sleepers = new Set<{ until: number; wake: AbortController }>();
+  let ahead = 0;
+  const now = (): number => real.now() + ahead;
+  return {
+    ...real,
+    now,
+    async sleep(ms, signal) {
+      const sleeper = { until: now() + ms, wake: new AbortController() };
+      sleepers.add(sleeper);
+      const abort = (): void => sleeper.wake.abort();
+      signal?.addEventListener('abort', abort, { once: true });
+      if (signal?.aborted) abort();
+      await real.sleep(ms, sleeper.wake.signal);
+      signal?.removeEventListener('abort', abort);
+      sleepers.delete(sleeper);
+    },
+    advance(ms) {
+      ahead += ms;
+      for (const { until, wake } of sleepers) if (until <= now()) wake.abort();
+    },
+  };
+}
+
+/** Resolves when the condition holds; throws its description when it does not within 10 s. */
+export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  const world = realWorld();
+  const end = world.now() + 10_000;
+  while (!(await condition())) {
+    if (world.now() > end) throw new Error(`waited in vain until ${what}`);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+}
+
+export interface Bench {
+  readonly world: TestWorld;
+  readonly transport: Transport;
+  /** A service on a database of its own. */
+  service(name: string, options?: StationOptions): Promise<Station>;
+  /** Another process of a service on the same database. */
+  sibling(station: Station, options?: StationOptions): Promise<Station>;
+  close(): Promise<void>;
+}
+
+export interface StationOptions {
+  readonly subscriptions?: readonly Subscription[];
+  readonly transport?: Transport;
+  /** Which parts run; all when absent. */
+  readonly parts?: readonly ('relay' | 'scheduler' | 'consumer')[];
+}
+
+export interface Station extends Messaging {
+  readonly open: OpenDatabase;
+  readonly things: readonly Runnable[];
+  stop(): Promise<void>;
+  count(table: string): Promise<number>;
+}
+
+/** A bus in a folder of its own and services around it, all stopped and removed by `close`. */
+export async function openBench(database: TestDatabase): Promise<Bench> {
+  const folder = await mkdtemp(join(tmpdir(), 'waybill-bus-'));
+  const world = testWorld();
+  const transport = embeddedTransport({ file: join(folder, 'bus.db'), world, telemetry });
+  await transport.start();
+  const stations: Station[] = [];
+  const opened: OpenDatabase[] = [];
+
+  async function start(name: string, open: OpenDatabase, db: OpenDatabase['db'], options: StationOptions): Promise<Station> {
+    const messaging = messagingFor({ service: name, db, world, telemetry, transport: options.transport ?? transport });
+    const parts = options.parts ?? ['relay', 'scheduler', 'consumer'];
+    const things: Runnable[] = [];
+    if (parts.includes('relay')) things.push(messaging.relay);
+    if (parts.includes('scheduler')) things.push(messaging.scheduler);
+    if (parts.includes('consumer') && options.subscriptions !== undefined) things.push(messaging.consumer(options.subscriptions));
+    for (const thing of things) await thing.start();
+    const station: Station = {
+      ...messaging,
+      open,
+      things,
+      stop: () => stopAll(things),
+      count: async (table) => (await db.read.raw<{ n: number }>(`select cast(count(*) as bigint) as n from ${table}`))[0]!.n,
+    };
+    stations.push(station);
+    return station;
+  }
+
+  return {
+    world,
+    transport,
+    async service(name, options = {}) {
+      const open = await database.open();
+      opened.push(open);
+      await migrate(open.db, [mailboxMigrations], world.now());
+      await open.db.script('create table effect (message_id text, subject text, note text)');
+      return start(name, open, open.db, options);
+    },
+    sibling: (station, options = {}) => start(station.service, station.open, station.open.another!(), options),
+    async close() {
+      await Promise.all(stations.map((station) => station.stop()));
+      await transport.stop();
+      await Promise.all(opened.map((open) => open.drop()));
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A handler that keeps a row a message, and may do more. */
+export function recording(
+  types: readonly string[],
+  dedupe: Dedupe,
+  more: (unit: Unit, messages: readonly Message[]) => Promise<void> | void = () => undefined,
+): Subscription {
+  return {
+    types,
+    dedupe,
+    async handle(unit: Unit, messages: readonly Message[]) {
+      for (const { id, subject, sequence } of messages) {
+        await unit.tx.raw('insert into effect (message_id, subject, note) values ($1, $2, $3)', [id, subject, String(sequence ?? '')]);
+      }
+      await more(unit, messages);
+    },
+  } as unknown as Subscription;
+}
+
+/** The messages that had an effect, in order of insertion on SQLite. */
+export const effects = (station: Station): Promise<{ message_id: string; subject: string; note: string }[]> =>
+  station.mailbox.db.read.raw('select message_id, subject, note from effect');
