@@ -61,6 +61,7 @@ export const CATALOGUE = {
   payment_token_required: entry('unprocessable', false, 'The policy takes a payment and the order has no payment token.', 'Send payment.token, or a policy without payment.'),
   amount_out_of_range: entry('unprocessable', false, 'The total of the order is negative or too large.', 'Correct prices, quantities and charges.'),
   order_not_cancellable: entry('conflict', false, 'The order can no longer be cancelled.', 'Ask for a return once the parcel has arrived.'),
+  order_not_on_hold: entry('conflict', false, 'The order is not on hold: there is nothing to resume.', 'Read GET /v1/orders/{order_id}/explain; it says what the order waits for.'),
   external_id_reused: entry('conflict', false, 'Another order of yours has this external_id.', 'Use one external_id per order.'),
   // Payments and shipments
   payment_not_found: entry('not_found', false, 'There is no payment with this id.', 'Look for it with GET /v1/payments.'),
