@@ -23,7 +23,7 @@ describe('loadConfig', () => {
       databaseUrl: undefined,
       logLevel: 'info',
     });
-    expect(config.deadlines).toEqual({ stock: 3_600_000, payment: 3_600_000, shipping: 86_400_000, dispatch: 172_800_000 });
+    expect(config.deadlines).toMatchObject({ stock: 3_600_000, shipping: 86_400_000, dispatch: 172_800_000, delivery: 1_209_600_000 });
     expect(Object.isFrozen(config)).toBe(true);
   });
 

@@ -82,11 +82,12 @@ export const SETTINGS = {
   LOG_LEVEL: setting('info', 'The least severe lines to log, to standard error: trace, debug, info, warn, error, fatal or silent.', level),
   SMTP_URL: setting(undefined, 'A mail server, e.g. `smtp://user:secret@host:587`. Without it notifications are written to the log.', url('smtp:', 'smtps:')),
   MAIL_FROM: setting('waybill@localhost', 'The sender of mails.', z.string().min(3, 'must be a mail address')),
-  PAYMENT_TOKEN: setting('tok_ok', 'The payment token of orders that bring none. `none` refuses such orders: right as soon as the provider is a real one.', z.string().min(1, 'must be a token, or none')),
   DEADLINE_STOCK: setting('1h', 'How long an order waits for stock to answer before it is cancelled.', duration),
   DEADLINE_PAYMENT: setting('1h', 'How long an order waits for the payment provider before it is cancelled.', duration),
   DEADLINE_SHIPPING: setting('24h', 'How long an order waits for the carrier before it is put on hold.', duration),
   DEADLINE_DISPATCH: setting('48h', 'How long a prepared shipment should take to leave; nothing happens by itself, the order says that it is late.', duration),
+  DEADLINE_DELIVERY: setting('14d', 'The same for a shipment on its way.', duration),
+  DEADLINE_HOLD: setting('24h', 'How long an order on hold should wait for a person; nothing happens by itself.', duration),
   SHED_OUTBOX: setting('100000', 'New orders are refused with 503 while more messages than this wait to be published.', wholeNumber(1, 1e12)),
   SHED_QUEUES: setting('200000', 'The same for messages that wait to be handled.', wholeNumber(1, 1e12)),
   SHED_LAG: setting('1s', 'The same while the process answers its own timers later than this.', duration),
@@ -110,10 +111,8 @@ export interface Config {
   readonly logLevel: string;
   readonly smtpUrl: string | undefined;
   readonly mailFrom: string;
-  /** The token of orders without one; undefined: they are refused. */
-  readonly paymentToken: string | undefined;
   /** Milliseconds. */
-  readonly deadlines: { readonly stock: number; readonly payment: number; readonly shipping: number; readonly dispatch: number };
+  readonly deadlines: Readonly<Record<'stock' | 'payment' | 'shipping' | 'dispatch' | 'delivery' | 'hold', number>>;
   /** Above any of these, new orders are refused for a while: messages, messages, milliseconds. */
   readonly shed: { readonly outbox: number; readonly queues: number; readonly lag: number };
   /** As text, already checked. */
@@ -171,12 +170,13 @@ function toConfig(values: Values): Config {
     logLevel: values.LOG_LEVEL,
     smtpUrl: values.SMTP_URL,
     mailFrom: values.MAIL_FROM,
-    paymentToken: values.PAYMENT_TOKEN === 'none' ? undefined : values.PAYMENT_TOKEN,
     deadlines: {
       stock: values.DEADLINE_STOCK,
       payment: values.DEADLINE_PAYMENT,
       shipping: values.DEADLINE_SHIPPING,
       dispatch: values.DEADLINE_DISPATCH,
+      delivery: values.DEADLINE_DELIVERY,
+      hold: values.DEADLINE_HOLD,
     },
     shed: { outbox: values.SHED_OUTBOX, queues: values.SHED_QUEUES, lag: values.SHED_LAG },
     failpoints: values.WAYBILL_FAILPOINTS,

@@ -2,6 +2,7 @@
  * What a request brings beside its input, out of its headers: its id, its idempotency key, what its client calls it.
  */
 import { hash } from 'node:crypto';
+import { z } from 'zod';
 import { idempotencyKeySchema } from '../contracts/rest.ts';
 import { type FieldError, Refusal } from '../kernel/errors.ts';
 import type { RequestContext } from '../messaging/service.ts';
@@ -15,8 +16,10 @@ export interface Head {
   readonly body: unknown;
 }
 
-export const OPERATION_MAX = 128;
-const OPERATION = new RegExp(`^\\P{Cc}{1,${OPERATION_MAX}}$`, 'u');
+export const operationSchema = z
+  .string()
+  .regex(/^\P{Cc}{1,128}$/u, '1 to 128 printable characters')
+  .meta({ description: 'What you call what you are doing: recorded with the write and shown in the timeline.' });
 const REQUEST_ID = /^[A-Za-z0-9_.:-]{1,128}$/;
 
 /** The caller's request id, if it is one that may stand in a log line. */
@@ -29,20 +32,24 @@ export const requestIdOf = (given: string | string[] | undefined): string | unde
  */
 export function contextOf(head: Head, requestId: string): RequestContext {
   const { headers } = head;
-  const operation = headers['operation-name'];
-  const key = headers['idempotency-key'];
   const errors: FieldError[] = [];
-  if (operation !== undefined && !(typeof operation === 'string' && OPERATION.test(operation)))
-    errors.push({ field: 'operation-name', rule: `must have 1 to ${OPERATION_MAX} printable characters`, remedy: 'Shorten it.' });
-  if (key !== undefined && !idempotencyKeySchema.safeParse(key).success)
-    errors.push({ field: 'idempotency-key', rule: 'must have 1 to 255 visible ASCII characters', remedy: 'Send e.g. a UUID.' });
+  const operation = header('operation-name', operationSchema, headers, errors);
+  const key = header('idempotency-key', idempotencyKeySchema, headers, errors);
   if (errors.length > 0) throw new Refusal('invalid_request', `the header ${errors[0]!.field} ${errors[0]!.rule}`, errors);
   return {
     requestId,
     client: 'local',
-    ...(typeof operation === 'string' ? { operation } : {}),
-    ...(typeof key === 'string' && head.method !== 'GET' ? { idempotency: { key, hash: hashOf(head) } } : {}),
+    ...(operation === undefined ? {} : { operation }),
+    ...(key === undefined || head.method === 'GET' ? {} : { idempotency: { key, hash: hashOf(head) } }),
   };
+}
+
+function header(name: string, schema: z.ZodType<string>, headers: Head['headers'], errors: FieldError[]): string | undefined {
+  if (headers[name] === undefined) return undefined;
+  const read = schema.safeParse(headers[name]);
+  if (read.success) return read.data;
+  errors.push({ field: name, rule: `must be of the form: ${read.error.issues[0]!.message}`, remedy: 'Correct it, or leave it out.' });
+  return undefined;
 }
 
 /** The same request has the same hash, however its JSON was spaced and its fields were ordered. */

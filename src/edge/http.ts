@@ -152,7 +152,7 @@ function addRoute(app: FastifyInstance, route: Route, options: EdgeOptions, once
   const name = `${route.method} ${route.path}`;
   const overloaded = SHEDDABLE.has(name) ? options.overloaded : undefined;
   const status = route.answers === 'created' ? 201 : 200;
-  const collection = route.answers === 'created' && !route.path.includes('{') ? route.path : undefined;
+  const locate = locationOf(route, options.routes);
   app.route({
     method: route.method,
     url: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
@@ -166,7 +166,8 @@ function addRoute(app: FastifyInstance, route: Route, options: EdgeOptions, once
       const input = readInput(route, request);
       const output = await once(context, name, () => route.handle({ ...input, context }));
       if (options.checkAnswers) checkAnswer(route, output);
-      if (collection !== undefined && hasId(output)) void reply.header('location', `${collection}/${output.id}`);
+      const location = locate?.(output);
+      if (location !== undefined) void reply.header('location', location);
       return reply.code(status).type('application/json; charset=utf-8').send(JSON.stringify(output));
     },
   });
@@ -217,8 +218,19 @@ function methodsOf(routes: readonly Route[], doors: readonly Door[]): (path: str
   ];
 }
 
-const hasId = (output: unknown): output is { readonly id: string } =>
-  typeof output === 'object' && output !== null && 'id' in output && typeof output.id === 'string';
+/** Where to read what a route has made: there must be a route that reads it, and the answer must name its id. */
+function locationOf(route: Route, routes: readonly Route[]): ((output: unknown) => string | undefined) | undefined {
+  if (route.answers !== 'created') return undefined;
+  const reading = routes.find(({ method, path }) => method === 'GET' && path.startsWith(`${route.path}/{`) && path.endsWith('}'));
+  const id = reading?.path.slice(route.path.length + 2, -1);
+  if (id === undefined) return undefined;
+  return (output) => {
+    if (typeof output !== 'object' || output === null) return undefined;
+    const fields = output as Readonly<Record<string, unknown>>;
+    const made = fields[id] ?? fields['id'];
+    return typeof made === 'string' ? `${route.path}/${made}` : undefined;
+  };
+}
 
 /** An answer must be what its schema says, with no field the schema does not name: those would be internal columns on their way out. */
 function checkAnswer(route: Route, output: unknown): void {
