@@ -63,7 +63,13 @@ export interface PlannedOrder {
   readonly country: string;
   /** In file order, duplicates kept apart; prices in whole pennies. */
   readonly lines: readonly { readonly line: number; readonly sku: string; readonly quantity: number; readonly unit_price: number }[];
-  readonly charges: readonly { readonly line: number; readonly code: string; readonly name: string; readonly amount: number }[];
+  readonly charges: readonly {
+    readonly line: number;
+    readonly code: string;
+    readonly name: string;
+    readonly quantity: number;
+    readonly amount: number;
+  }[];
   /** Whole pennies. */
   readonly total: number;
 }
@@ -137,6 +143,7 @@ function orderOf(externalId: string, goods: readonly Line[], services: readonly 
     line: line.line,
     code: line.sku,
     name: line.description || line.sku,
+    quantity: line.quantity,
     amount: Number(valueOf(line) / PENNY),
   }));
   const goodsTotal = lines.reduce((sum, { quantity, unit_price }) => sum + quantity * unit_price, 0);

@@ -1,0 +1,123 @@
+/**
+ * What the commands read of the server's answers; /openapi.json has all of it.
+ */
+
+export interface Order {
+  readonly id: string;
+  readonly number: string;
+  readonly external_id: string | null;
+  readonly status: string;
+  readonly status_reason: string | null;
+  readonly customer: { readonly id: string; readonly name?: string };
+  readonly currency: string;
+  readonly lines: readonly {
+    readonly sku: string;
+    readonly name: string;
+    readonly quantity: number;
+    readonly unit_price: number;
+    readonly amount: number;
+  }[];
+  readonly charges: readonly { readonly code: string; readonly name?: string; readonly amount: number }[];
+  readonly total: number;
+  readonly policy: string;
+  readonly waybill: readonly Stop[];
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+export interface Stop {
+  readonly stop: string;
+  readonly state: string;
+  readonly since: string;
+}
+
+export interface Blocker {
+  readonly blocker: string;
+  readonly since: string;
+  readonly owner: string;
+  readonly deadline: string;
+  readonly legal_commands: readonly string[];
+  readonly evidence: {
+    readonly asked: string | null;
+    readonly awaits: readonly string[];
+    readonly note: string | null;
+    readonly dead_letter_id: string | null;
+  };
+}
+
+export interface Explanation {
+  readonly blockers: readonly Blocker[];
+}
+
+export interface TimelineEntry {
+  readonly seq: number;
+  readonly at: string;
+  readonly type: string;
+  readonly status: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+export interface Shipment {
+  readonly id: string;
+  readonly order_id: string;
+  readonly status: string;
+  readonly tracking_number: string;
+}
+
+export interface StockLevel {
+  readonly sku: string;
+  readonly warehouse_id: string;
+  readonly on_hand: number;
+  readonly reserved: number;
+  readonly available: number;
+}
+
+export interface DeadLetter {
+  readonly id: string;
+  readonly service: string;
+  readonly type: string;
+  readonly subject: string;
+  readonly correlationid: string;
+  readonly code: string;
+  readonly error: string;
+  readonly stack: string | null;
+  readonly attempts: number;
+  readonly redrives: number;
+  readonly status: string;
+  readonly first_failed_at: string;
+  readonly changed_at: string;
+  readonly message: Readonly<Record<string, unknown>>;
+  readonly history?: readonly { readonly at: string; readonly actor: string; readonly action: string; readonly detail: string }[];
+}
+
+export interface Consumer {
+  readonly consumer: string;
+  readonly status: string;
+  readonly paused: boolean;
+  readonly reason: string;
+  readonly depth: number | null;
+  readonly parked: number;
+  readonly dead_letters: number;
+  readonly last_error: string | null;
+}
+
+export interface Audit {
+  readonly ok: boolean;
+  readonly violations: number;
+  readonly equations: readonly {
+    readonly id: string;
+    readonly title: string;
+    readonly rows: number;
+    readonly violations: number;
+    readonly first?: { readonly subject: string; readonly expected: string; readonly found: string };
+  }[];
+  readonly started_at: string;
+  readonly finished_at: string;
+}
+
+export interface Health {
+  readonly status: string;
+  readonly version: string;
+  readonly uptime_seconds: number;
+  readonly checks: Readonly<Record<string, { readonly status: string; readonly detail?: string }>>;
+}

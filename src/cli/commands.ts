@@ -1,0 +1,228 @@
+/**
+ * `waybill`: the table of commands. Each asks the server through its public HTTP API and prints the answer, for people or (`--json`)
+ * for programs. Only `start` is the server itself.
+ */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { audit } from './audit.ts';
+import { type Client, openClient } from './client.ts';
+import { doctor } from './doctor.ts';
+import { importOnlineRetail } from './import/command.ts';
+import * as messages from './messages.ts';
+import * as orders from './orders.ts';
+import { type Output, openOutput } from './print.ts';
+import { CommandError, EXIT, type ExitCode } from './problems.ts';
+import { DEFAULT_URL, dataDirFrom, urlFrom } from './settings.ts';
+import { realWorld } from '../kernel/world.ts';
+
+const EXIT_CODES = `
+Exit codes:
+  ${EXIT.ok}   done, and all is as it should be
+  ${EXIT.no}   the answer is no: refused, violations found, figures that differ
+  ${EXIT.unreachable}   the server cannot be reached or cannot answer now
+  ${EXIT.usage}  the command was not understood`;
+
+const world = realWorld();
+
+/** What every command but `start` takes. */
+interface Common {
+  readonly url?: string;
+  readonly json?: boolean;
+}
+
+type Asked = { readonly client: Client; readonly output: Output };
+
+/** Runs a command with a client and an output; its exit code becomes the program's. */
+function ask<Options extends Common>(
+  command: Command,
+  run: (asked: Asked, options: Options, names: readonly string[]) => Promise<ExitCode>,
+): Command {
+  return command
+    .option('--url <url>', `where Waybill is (default: WAYBILL_URL, else ${DEFAULT_URL})`)
+    .option('--json', 'print one JSON document')
+    .action(async (...given: unknown[]) => {
+      const options = command.opts<Options>();
+      const names = given.slice(0, command.registeredArguments.length) as string[];
+      const client = openClient({ url: urlFrom(options.url), world });
+      process.exitCode = await run({ client, output: openOutput(options.json === true) }, options, names);
+    });
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,9}$/.test(text) || Number(text) === 0) throw new InvalidArgumentError('It must be a whole number above 0.');
+  return Number(text);
+}
+const several =
+  <Value>(read: (text: string) => Value) =>
+  (text: string, before: readonly Value[] = []): Value[] => [...before, read(text)];
+
+export function commands(): Command {
+  const program = new Command('waybill').description(
+    'Takes an order from checkout to doorstep, and can prove that nothing was lost, sold twice or charged twice.',
+  );
+  program.addHelpText('after', EXIT_CODES).showHelpAfterError('Say `waybill --help`, or `waybill <command> --help`.').exitOverride();
+
+  program.addCommand(startCommand());
+  for (const command of [...orderCommands(), deadLetterCommands(), consumerCommands(), ...proofCommands(), importCommands()])
+    program.addCommand(command);
+  return inherit(program);
+}
+
+/** Settings that commander does not hand down to commands which were made apart from their parent. */
+function inherit(parent: Command): Command {
+  for (const child of parent.commands) inherit(child.copyInheritedSettings(parent));
+  return parent;
+}
+
+function startCommand(): Command {
+  return new Command('start').description('start the server; docs/operating/settings.md lists its environment variables').action(async () => {
+    // Loaded only here: the other commands must not wait for a whole server to be read.
+    const { runServer } = await import('../main.ts');
+    process.exitCode = await runServer();
+  });
+}
+
+function orderCommands(): Command[] {
+  const place = new Command('place')
+    .description('place an order and watch it until its parcel is ready')
+    .requiredOption('--sku <sku>', 'what; may be repeated', several(String))
+    .option('--quantity <n>', 'how many; once for all, or after each --sku (default: 1)', several(wholeNumber))
+    .requiredOption('--customer <id>', 'for whom')
+    .option('--name <name>', "the customer's name")
+    .option('--email <address>', "the customer's mail address")
+    .option('--currency <code>', 'ISO 4217', 'EUR')
+    .option('--policy <name>', 'which stops the order makes')
+    .option('--token <token>', 'stands for the card at the payment provider')
+    .option('--external-id <id>', 'your own number of the order')
+    .option('--key <key>', 'idempotency key: the same command with the same key is one order')
+    .addOption(new Option('--watch', 'follow the order until it waits for a person or is over').default(process.stdout.isTTY, 'on a terminal'))
+    .option('--no-watch', 'answer as soon as the order is accepted');
+  const list = new Command('orders')
+    .description('list orders, the newest first')
+    .option('--status <status>', 'only orders of this status')
+    .option('--customer <id>', 'only orders of this customer')
+    .option('--limit <n>', 'at most so many', wholeNumber, 20);
+  const show = new Command('show')
+    .description('show an order with its lines and its timeline')
+    .argument('<order>', 'the id or the number of an order');
+  const explain = new Command('explain')
+    .description('say what an order waits for, since when, who must act and by when')
+    .argument('<order>', 'the id or the number of an order');
+  return [
+    ask<Common & Omit<orders.PlaceOptions, 'quantity'> & { quantity?: number[] }>(place, ({ client, output }, options) =>
+      orders.place(client, world, output, { ...options, quantity: options.quantity ?? [] }),
+    ),
+    ask<Common & { status?: string; customer?: string; limit: number }>(list, ({ client, output }, options) =>
+      orders.listOrders(client, output, options),
+    ),
+    ask(show, ({ client, output }, _options, [id = '']) => orders.showOrder(client, output, id)),
+    ask(explain, ({ client, output }, _options, [id = '']) => orders.explainOrder(client, output, id)),
+  ];
+}
+
+function deadLetterCommands(): Command {
+  const id = ['<id>', 'the id of a dead letter'] as const;
+  const list = new Command('list')
+    .description('list dead letters, the newest first')
+    .option('--status <status>', 'open, redriving, resolved or discarded', 'open')
+    .option('--service <name>', 'only those of this service')
+    .option('--type <type>', 'only messages of this type, e.g. stock.reserve')
+    .option('--order <id>', 'only those of this order')
+    .option('--limit <n>', 'at most so many', wholeNumber, 50);
+  const show = new Command('show').description('show a dead letter, why it failed and what was done about it').argument(...id);
+  const redrive = new Command('redrive').description('send it again to the consumer that gave it up').argument(...id);
+  const discard = new Command('discard')
+    .description('give it up for good')
+    .argument(...id)
+    .requiredOption('--reason <text>', 'kept, for those who ask later');
+  const all = [
+    ask<Common & messages.DeadLetterFilter>(list, ({ client, output }, { status, service, type, order, limit }) =>
+      messages.listDeadLetters(client, output, { limit, ...defined({ status, service, type, order }) }),
+    ),
+    ask(show, ({ client, output }, _options, [name = '']) => messages.showDeadLetter(client, output, name)),
+    ask(redrive, ({ client, output }, _options, [name = '']) => messages.redriveDeadLetter(client, output, name)),
+    ask<Common & { reason: string }>(discard, ({ client, output }, { reason }, [name = '']) =>
+      messages.discardDeadLetter(client, output, name, reason),
+    ),
+  ];
+  return group('dead-letters', 'messages a consumer gave up', all);
+}
+
+function consumerCommands(): Command {
+  const name = ['<name>', 'a consumer, e.g. payments'] as const;
+  const list = new Command('list').description('how the consumers are, and what waits for them');
+  const pause = new Command('pause')
+    .description('take no more messages until resumed')
+    .argument(...name)
+    .requiredOption('--reason <text>', 'kept, for those who ask later');
+  const resume = new Command('resume').description('take messages again').argument(...name);
+  const all = [
+    ask(list, ({ client, output }) => messages.listConsumers(client, output)),
+    ask<Common & { reason: string }>(pause, ({ client, output }, { reason }, [consumer = '']) =>
+      messages.pauseConsumer(client, output, consumer, reason),
+    ),
+    ask(resume, ({ client, output }, _options, [consumer = '']) => messages.resumeConsumer(client, output, consumer)),
+  ];
+  return group('consumers', 'those who handle messages', all);
+}
+
+function proofCommands(): Command[] {
+  const check = new Command('audit')
+    .description('recompute every balance and every status from the beginning')
+    .option('--last', 'the result of the last pass instead of a new one', false);
+  const look = new Command('doctor').description('look at everything that commonly goes wrong, and say what to do');
+  return [
+    ask<Common & { last: boolean }>(check, ({ client, output }, options) => audit(client, output, options)),
+    ask(look, ({ client, output }) => doctor(client, world, output, dataDirFrom())),
+  ];
+}
+
+function importCommands(): Command {
+  const retail = new Command('online-retail')
+    .description('bring in a file of the Online Retail dataset: products, stock, and an order for every sale')
+    .argument('<file>', 'a CSV file; examples/online-retail has one')
+    .option('--truth <file>', 'compare with figures computed independently')
+    .option('--report <file>', 'write everything, exceptions line by line, as JSON')
+    .option('--concurrency <n>', 'requests under way at once', wholeNumber, 32)
+    .option('--wait <seconds>', 'how long to go on when the server is away, or no order moves', wholeNumber, 120)
+    .option('--dispatch', 'also hand every parcel over and deliver it', false);
+  interface Options extends Common {
+    truth?: string;
+    report?: string;
+    concurrency: number;
+    wait: number;
+    dispatch: boolean;
+  }
+  ask<Options>(retail, ({ output }, { url, ...options }, [file = '']) => importOnlineRetail(file, { ...options, url: urlFrom(url) }, world, output));
+  return group('import', 'bring in data; run again, it changes nothing', [retail]);
+}
+
+function group(name: string, description: string, all: readonly Command[]): Command {
+  const command = new Command(name).description(description);
+  for (const one of all) command.addCommand(one);
+  return command;
+}
+
+const defined = <Fields extends object>(fields: Fields): { [K in keyof Fields]?: Exclude<Fields[K], undefined> } =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as { [K in keyof Fields]?: Exclude<Fields[K], undefined> };
+
+/** Runs a command line. What goes wrong is said in sentences and told by the exit code. */
+export async function run(argv: readonly string[]): Promise<void> {
+  try {
+    await commands().parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Asking for help is no mistake; everything else commander throws is, and it has already said what.
+      process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+      return;
+    }
+    if (!(error instanceof CommandError)) {
+      process.stderr.write(`Something broke that should not: ${error instanceof Error ? error.message : String(error)}\n`);
+      process.exitCode = EXIT.no;
+      return;
+    }
+    process.exitCode = error.exitCode;
+    if (argv.includes('--json'))
+      process.stdout.write(`${JSON.stringify({ ok: false, code: error.code, error: error.message, more: error.more }, undefined, 2)}\n`);
+    else process.stderr.write(`${[error.message, ...error.more].join('\n')}\n`);
+  }
+}

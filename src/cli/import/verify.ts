@@ -1,0 +1,83 @@
+/**
+ * Compares three accounts of the same file: what it says, what the server now says, and (when given) what an independent truth says.
+ */
+import type { StockLevel } from '../answers.ts';
+import type { Client } from '../client.ts';
+import { formatValue, productFigures } from './figures.ts';
+import { PENNY } from './lines.ts';
+import type { ImportResult } from './run.ts';
+import { type Comparison, type Truth, compareFigures } from './truth.ts';
+
+/** One figure from two sides. */
+export interface Check {
+  readonly what: string;
+  readonly file: string;
+  readonly server: string;
+  readonly ok: boolean;
+}
+
+export interface StockDifference {
+  readonly sku: string;
+  readonly expected: number;
+  readonly found: number;
+}
+
+export interface Verification {
+  readonly checks: readonly Check[];
+  /** Skus whose pieces on hand are not what the file leaves; the first ones. */
+  readonly stock_differences: readonly StockDifference[];
+  readonly truth: { readonly figures: Comparison; readonly products: Comparison | null } | null;
+  readonly ok: boolean;
+}
+
+export async function verify(client: Client, result: ImportResult, truth: Truth | undefined): Promise<Verification> {
+  const { scan, tally, settled } = result;
+  const figures = scan.counting.figures();
+  const differences = await stockDifferences(client, result);
+  const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+  const pounds = (pennies: number): string => formatValue(BigInt(pennies) * PENNY);
+  const wrongTotals = settled.filter(({ total, charged }) => total !== charged).length;
+  const accounted = sum([...tally.fates.values()].map(({ lines }) => lines));
+  const value = [...tally.fates.values(), ...tally.remainders].reduce((total, one) => total + one.value, 0n);
+  const check = (what: string, file: string | number, server: string | number): Check => ({
+    what,
+    file: String(file),
+    server: String(server),
+    ok: file === server,
+  });
+
+  const checks = [
+    check('lines accounted for', figures['counts.lines'] ?? 0, accounted),
+    check('net value of all lines and remainders', figures['money.net'] ?? '', formatValue(value)),
+    check('orders', scan.orders, settled.length),
+    check('pieces ordered', sum([...tally.ordered.values()]), sum(settled.map(({ units }) => units))),
+    check('value of the orders', pounds(tally.ordersTotal()), pounds(sum(settled.map(({ charged }) => charged)))),
+    check('orders whose total differs', 0, wrongTotals),
+    check('orders not ready', 0, settled.filter(({ stands }) => !['ready', 'shipped', 'delivered'].includes(stands)).length),
+    check('skus whose stock differs', 0, differences.length),
+  ];
+  const compared = truth === undefined ? null : compareTruth(truth, result);
+  const fits = compared === null || (compared.figures.differences.length === 0 && (compared.products?.differences.length ?? 0) === 0);
+  return { checks, stock_differences: differences.slice(0, 50), truth: compared, ok: checks.every(({ ok }) => ok) && fits };
+}
+
+function compareTruth({ figures, products }: Truth, { scan }: ImportResult): NonNullable<Verification['truth']> {
+  return {
+    figures: compareFigures(figures, scan.counting.figures()),
+    products: products === undefined ? null : compareFigures(products, productFigures(scan.counting.products())),
+  };
+}
+
+/** On hand must be what was ordered and has not left yet: the opening stock was what orders and write-offs take, and no more. */
+async function stockDifferences(client: Client, { scan, warehouse_id, tally, settled }: ImportResult): Promise<StockDifference[]> {
+  const left = settled.some(({ stands }) => stands === 'shipped' || stands === 'delivered');
+  const levels = new Map<string, StockLevel>();
+  for await (const level of client.each<StockLevel>('/v1/stock', { warehouse_id })) levels.set(level.sku, level);
+  return scan.products.flatMap(({ sku }) => {
+    const level = levels.get(sku);
+    const expected = left ? 0 : (tally.ordered.get(sku) ?? 0);
+    // With parcels gone, what is still reserved is what has not gone; nothing else may be there.
+    const found = left ? (level?.available ?? 0) : (level?.on_hand ?? 0);
+    return expected === found ? [] : [{ sku, expected, found }];
+  });
+}
