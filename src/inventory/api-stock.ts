@@ -4,6 +4,7 @@ import {
   LINES_MAX,
   QUANTITY_MAX,
   decodeCursor,
+  encodeCursor,
   idSchema,
   pageFrom,
   pageOf,
@@ -74,7 +75,7 @@ const levelSchema = z
   .meta({ id: 'StockLevel', description: 'on_hand = available + reserved + unavailable.' });
 const postingSchema = z
   .object({
-    id: z.string(),
+    seq: z.int().meta({ description: 'Its place in the ledger; places may be missing.' }),
     sku: z.string(),
     warehouse_id: z.string(),
     from_account: z.string(),
@@ -153,7 +154,7 @@ export function stockRoutes(mailbox: Mailbox): Route[] {
       method: 'GET',
       path: '/v1/stock/postings',
       tag: 'Stock',
-      summary: 'Read the ledger, the newest first',
+      summary: 'Read the ledger, the newest first; a page may be short, go on until next_cursor is null',
       query: pageQuerySchema.extend({
         ...stockFilter,
         ref_id: idSchema('ord').optional().meta({ description: 'An order, a receipt, an adjustment or a count.' }),
@@ -162,9 +163,9 @@ export function stockRoutes(mailbox: Mailbox): Route[] {
       answers: 'ok',
       refuses: ['invalid_cursor'],
       async handle({ query: { cursor, limit, ...filter } }) {
-        const before = decodeCursor(cursor, z.tuple([z.string()]))?.[0];
-        const page = pageFrom(await listPostings(db, { ...filter, before, limit: limit + 1 }), limit, ({ id }) => [id]);
-        return { ...page, items: page.items.map(presentPosting) };
+        const before = decodeCursor(cursor, z.tuple([z.int().min(1)]))?.[0];
+        const { items, next } = await listPostings(db, { ...filter, before, limit });
+        return { items: items.map(presentPosting), next_cursor: next === null ? null : encodeCursor([next]) };
       },
     }),
   ];

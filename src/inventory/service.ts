@@ -22,7 +22,7 @@ export function inventoryService({ mailbox }: { readonly mailbox: Mailbox; reado
       subscription({
         types: ['stock.reserve', 'stock.release', 'stock.commit'],
         dedupe: 'natural',
-        handle: (unit, messages) => moveStock(unit, mailbox.world, messages),
+        handle: (unit, messages) => moveStock(unit, messages),
       }),
     ],
     runnables: [],

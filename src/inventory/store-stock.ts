@@ -1,15 +1,13 @@
 /**
- * SQL for stock levels, their ledger and reservations.
+ * SQL for stock levels and their ledger.
  *
- * Rows are locked in the order of their keys, reservations before levels, so that two transactions can wait for each other only in
- * one direction. What is found under a lock is decided on in memory; the update is guarded all the same.
+ * Levels are locked in the order of their keys, after warehouses and reservations, so that two transactions can wait for each other
+ * only in one direction. What is found under a lock is decided on in memory; the update is guarded all the same.
  */
+import { sql } from 'kysely';
 import { type Database, type Tx, statement } from '../db/database.ts';
 import { Fault } from '../kernel/errors.ts';
 import type { Level, LevelChange, Stock, StockAccount, StockDocument, StockMove } from './domain.ts';
-import type { Reservation, ReservedLine } from './domain-reservations.ts';
-
-// ── Levels and the ledger ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const LEVEL = 'stock_level.sku, stock_level.warehouse_id, warehouse.priority, stock_level.available, stock_level.reserved, stock_level.unavailable';
 
@@ -48,9 +46,7 @@ interface LevelKey {
   readonly warehouse_id: string;
 }
 
-/** A posting as the ledger keeps it. */
-export interface PostingRow extends LevelKey {
-  readonly id: string;
+interface NewPosting extends LevelKey {
   readonly from_account: string;
   readonly to_account: string;
   readonly quantity: number;
@@ -60,9 +56,13 @@ export interface PostingRow extends LevelKey {
   readonly at: number;
 }
 
-const insertPostings = statement<PostingRow>(
+/** A posting as the ledger keeps it; `seq` is its place. */
+export interface PostingRow extends NewPosting {
+  readonly seq: number;
+}
+
+const insertPostings = statement<NewPosting>(
   {
-    id: 'text',
     sku: 'text',
     warehouse_id: 'text',
     from_account: 'text',
@@ -74,8 +74,8 @@ const insertPostings = statement<PostingRow>(
     at: 'bigint',
   },
   (rows) => `
-    insert into stock_posting (id, sku, warehouse_id, from_account, to_account, quantity, reason, ref_type, ref_id, at)
-    select row.id, row.sku, row.warehouse_id, row.from_account, row.to_account, row.quantity, row.reason, row.ref_type, row.ref_id, row.at from ${rows}`,
+    insert into stock_posting (sku, warehouse_id, from_account, to_account, quantity, reason, ref_type, ref_id, at)
+    select row.sku, row.warehouse_id, row.from_account, row.to_account, row.quantity, row.reason, row.ref_type, row.ref_id, row.at from ${rows}`,
 );
 
 /** The levels of skus in all warehouses, locked until the transaction ends. Skus nobody ever had are left out. */
@@ -93,7 +93,7 @@ export async function lockStockIn(tx: Tx, warehouseId: string, skus: Iterable<st
 }
 
 /** Writes what was moved: sums into the levels, each move into the ledger. Throws a Fault, to be tried again, when a guard fails. */
-export async function saveStock(tx: Tx, stock: Stock, { now, id }: { now: number; id(): string }): Promise<void> {
+export async function saveStock(tx: Tx, stock: Stock, now: number): Promise<void> {
   const changes = stock.changes();
   const changed = await tx.run(
     changeLevels,
@@ -103,12 +103,11 @@ export async function saveStock(tx: Tx, stock: Stock, { now, id }: { now: number
     throw new Fault('conflict', `${changes.length - changed.length} stock levels were changed by another transaction`);
   await tx.run(
     insertPostings,
-    stock.moves.map((move) => postingRow(move, id(), now)),
+    stock.moves.map((move) => postingRow(move, now)),
   );
 }
 
-const postingRow = ({ sku, warehouse_id, from, to, quantity, reason, ref_type, ref_id }: StockMove, id: string, at: number): PostingRow => ({
-  id,
+const postingRow = ({ sku, warehouse_id, from, to, quantity, reason, ref_type, ref_id }: StockMove, at: number): NewPosting => ({
   sku,
   warehouse_id,
   from_account: from,
@@ -143,95 +142,6 @@ const insertDocuments = statement<DocumentRow>(
 );
 export const insertDocument = (tx: Tx, document: DocumentRow): Promise<unknown> => tx.run(insertDocuments, [document]);
 
-// ── Reservations ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-type ReservationRow = Omit<Reservation, 'lines'> & { readonly created_at: number; readonly updated_at: number };
-type LineRow = ReservedLine & { readonly order_id: string };
-
-const lockReservations = statement<{ order_id: string }, ReservationRow>(
-  { order_id: 'text' },
-  (rows, dialect) => `
-    select reservation.* from ${rows} join reservation on reservation.order_id = row.order_id
-    order by reservation.order_id ${dialect.forUpdate('reservation')}`,
-);
-const readLines = statement<{ order_id: string }, LineRow>(
-  { order_id: 'text' },
-  (rows) => `
-    select reservation_line.* from ${rows} join reservation_line on reservation_line.order_id = row.order_id
-    order by reservation_line.order_id, reservation_line.line_id`,
-);
-const insertReservations = statement<ReservationRow, { order_id: string }>(
-  { order_id: 'text', status: 'text', warehouse_id: 'text', released_at: 'bigint', created_at: 'bigint', updated_at: 'bigint' },
-  (rows) => `
-    insert into reservation (order_id, status, warehouse_id, released_at, created_at, updated_at)
-    select row.order_id, row.status, row.warehouse_id, row.released_at, row.created_at, row.updated_at from ${rows} where true order by row.order_id
-    on conflict (order_id) do nothing returning order_id`,
-);
-const updateReservations = statement<Omit<ReservationRow, 'warehouse_id' | 'created_at'>>(
-  { order_id: 'text', status: 'text', released_at: 'bigint', updated_at: 'bigint' },
-  (rows) => `
-    update reservation set status = row.status, released_at = row.released_at, updated_at = row.updated_at
-    from ${rows} where reservation.order_id = row.order_id`,
-);
-const insertLines = statement<LineRow>(
-  { order_id: 'text', line_id: 'text', sku: 'text', quantity: 'bigint' },
-  (rows) => `
-    insert into reservation_line (order_id, line_id, sku, quantity)
-    select row.order_id, row.line_id, row.sku, row.quantity from ${rows} order by row.order_id, row.line_id`,
-);
-
-/** What is known of orders, locked until the transaction ends; with the lines of those that still hold something. */
-export async function loadReservations(tx: Tx, orderIds: Iterable<string>): Promise<Map<string, Reservation>> {
-  const rows = await tx.run(
-    lockReservations,
-    [...new Set(orderIds)].map((order_id) => ({ order_id })),
-  );
-  const lines = Map.groupBy(
-    await tx.run(
-      readLines,
-      rows.filter(({ status }) => status === 'held'),
-    ),
-    ({ order_id }) => order_id,
-  );
-  return new Map(
-    rows.map(({ order_id, status, warehouse_id, released_at }) => [
-      order_id,
-      {
-        order_id,
-        status,
-        warehouse_id,
-        released_at,
-        lines: (lines.get(order_id) ?? []).map(({ line_id, sku, quantity }) => ({ line_id, sku, quantity })),
-      },
-    ]),
-  );
-}
-
-/**
- * Writes reservations: those not `known` before as new rows. Throws a Fault, to be tried again, when somebody else wrote one of them
- * meanwhile: what is new has no row that could be locked.
- */
-export async function saveReservations(tx: Tx, known: ReadonlyMap<string, Reservation>, decided: readonly Reservation[], now: number): Promise<void> {
-  const fresh = decided.filter(({ order_id }) => !known.has(order_id));
-  const inserted = await tx.run(
-    insertReservations,
-    fresh.map((reservation) => ({ ...reservation, created_at: now, updated_at: now })),
-  );
-  if (inserted.length !== fresh.length) throw new Fault('conflict', 'another transaction decided about the same orders');
-  await tx.run(
-    insertLines,
-    fresh.flatMap(({ order_id, lines }) => lines.map((line) => ({ ...line, order_id }))),
-  );
-  await tx.run(
-    updateReservations,
-    decided
-      .filter(({ order_id }) => known.has(order_id))
-      .map(({ order_id, status, released_at }) => ({ order_id, status, released_at, updated_at: now })),
-  );
-}
-
-// ── Lists ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
 interface StockTables {
   readonly stock_level: LevelKey & Record<StockAccount | 'updated_at', number>;
   readonly stock_posting: PostingRow;
@@ -258,22 +168,52 @@ export function listLevels(
   return db.read.query(query);
 }
 
-/** Postings, the newest first, at most `limit`. */
-export function listPostings(
-  db: Database,
-  { sku, warehouse_id, ref_id, before, limit }: StockFilter & { ref_id?: string | undefined; before?: string | undefined },
-): Promise<LedgerRow[]> {
+// The index by sku is one for each run of 2^12 postings (see the migration), so that a look at a sku's history is a seek in each run.
+const RUN_BITS = 12;
+/** Runs looked at for one page: a million postings by sku (256 seeks), 65,536 when only a warehouse narrows them down. */
+const RUNS_BY_SKU = 256;
+const RUNS_ELSE = 16;
+
+export interface PostingFilter extends StockFilter {
+  readonly ref_id?: string | undefined;
+  /** Only postings before this place. */
+  readonly before?: number | undefined;
+  /** Runs to look at, for tests. */
+  readonly runs?: number;
+}
+
+/** Postings, the newest first, at most `limit`; `next` is where to go on, null at the end. There may be more after a short page, even an empty one. */
+export async function listPostings(db: Database, filter: PostingFilter): Promise<{ items: LedgerRow[]; next: number | null }> {
+  const { sku, warehouse_id, ref_id, limit, runs = sku === undefined ? RUNS_ELSE : RUNS_BY_SKU } = filter;
+  const before = filter.before ?? (await lastSeq(db)) + 1;
+  const lastRun = Math.floor((before - 1) / 2 ** RUN_BITS);
+  const firstRun = ref_id === undefined ? Math.max(0, lastRun - runs + 1) : 0; // ref_id has an index of its own
   let query = db
     .builder<StockTables>()
     .selectFrom('stock_posting')
     .leftJoin('stock_document', 'stock_document.id', 'stock_posting.ref_id')
     .selectAll('stock_posting')
     .select(['stock_document.reference', 'stock_document.operation'])
-    .orderBy('stock_posting.id', 'desc')
-    .limit(limit);
+    .where('stock_posting.seq', '<', before)
+    .orderBy('stock_posting.seq', 'desc')
+    .limit(limit + 1);
+  if (ref_id !== undefined) query = query.where('stock_posting.ref_id', '=', ref_id);
+  else if (sku === undefined) query = query.where('stock_posting.seq', '>=', firstRun * 2 ** RUN_BITS);
+  else
+    query = query.where(
+      sql<number>`stock_posting.seq >> ${sql.lit(RUN_BITS)}`,
+      'in',
+      Array.from({ length: lastRun - firstRun + 1 }, (_, i) => firstRun + i),
+    );
   if (sku !== undefined) query = query.where('stock_posting.sku', '=', sku);
   if (warehouse_id !== undefined) query = query.where('stock_posting.warehouse_id', '=', warehouse_id);
-  if (ref_id !== undefined) query = query.where('stock_posting.ref_id', '=', ref_id);
-  if (before !== undefined) query = query.where('stock_posting.id', '<', before);
-  return db.read.query(query);
+  const rows = await db.read.query(query);
+  const items = rows.slice(0, limit);
+  if (rows.length > limit) return { items, next: items.at(-1)!.seq };
+  return { items, next: firstRun > 0 ? firstRun * 2 ** RUN_BITS : null };
+}
+
+async function lastSeq(db: Database): Promise<number> {
+  const query = db.builder<StockTables>().selectFrom('stock_posting').select('seq').orderBy('seq', 'desc').limit(1);
+  return (await db.read.query(query))[0]?.seq ?? 0;
 }

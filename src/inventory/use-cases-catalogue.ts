@@ -66,12 +66,19 @@ function sayProduct({ say }: Unit, type: 'product.created' | 'product.updated' |
 }
 
 /** What orders need to know of products when they are placed; unknown skus are left out. */
-export interface CatalogueEntry extends Pick<Product, 'sku' | 'name' | 'price' | 'currency'> {
+export interface CatalogueEntry extends Pick<Product, 'sku' | 'name' | 'price' | 'currency' | 'version'> {
   readonly archived: boolean;
 }
 export async function readCatalogue(reader: Reader, skus: readonly string[]): Promise<CatalogueEntry[]> {
   const products = await store.findProductsBySku(reader, skus);
-  return products.map(({ sku, name, price, currency, archived_at }) => ({ sku, name, price, currency, archived: archived_at !== null }));
+  return products.map(({ sku, name, price, currency, version, archived_at }) => ({
+    sku,
+    name,
+    price,
+    currency,
+    version,
+    archived: archived_at !== null,
+  }));
 }
 
 export async function createWarehouse(unit: Unit, world: World, { name, location, priority = PRIORITY_DEFAULT }: NewWarehouse): Promise<Warehouse> {

@@ -10,6 +10,7 @@ import { type AdjustmentLine, type CountLine, type MovedLine, type Stock, type S
 import type { Warehouse } from './domain-catalogue.ts';
 import { type Decision, type Reservation, type StockAnswer, commit, release, reserve } from './domain-reservations.ts';
 import * as catalogue from './store.ts';
+import { loadReservations, saveReservations } from './store-reservations.ts';
 import * as store from './store-stock.ts';
 
 type StockCommand = AnyMessage<'stock.reserve' | 'stock.release' | 'stock.commit'>;
@@ -18,8 +19,8 @@ type StockCommand = AnyMessage<'stock.reserve' | 'stock.release' | 'stock.commit
  * Decides about N orders in the order in which the commands arrived, with at most eight statements, whatever N: load and lock the
  * reservations (and the lines they hold) and every level involved, decide in memory, write sums, rows and postings.
  */
-export async function moveStock({ tx, now, say }: Unit, world: World, commands: readonly StockCommand[]): Promise<void> {
-  const known = await store.loadReservations(
+export async function moveStock({ tx, now, say }: Unit, commands: readonly StockCommand[]): Promise<void> {
+  const known = await loadReservations(
     tx,
     commands.map(({ data }) => data.order_id),
   );
@@ -33,8 +34,8 @@ export async function moveStock({ tx, now, say }: Unit, world: World, commands: 
     decided.set(order_id, decision.reservation);
     answers.push({ ...decision.answer, subject: order_id, cause: command });
   }
-  await store.saveReservations(tx, known, [...decided.values()], now);
-  await store.saveStock(tx, stock, { now, id: () => world.id('pst') });
+  await saveReservations(tx, known, [...decided.values()], now);
+  await store.saveStock(tx, stock, now);
   say(answers);
 }
 
@@ -131,7 +132,7 @@ async function moveByHand<Line extends { readonly sku: string }>(
     operation: operation ?? null,
     created_at: now,
   });
-  await store.saveStock(tx, stock, { now, id: () => world.id('pst') });
+  await store.saveStock(tx, stock, now);
   say(
     moved.map(({ sku, quantity, on_hand, available }) => ({
       type: says,

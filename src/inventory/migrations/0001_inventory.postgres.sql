@@ -37,9 +37,9 @@ create table stock_level (
 ) with (fillfactor = 70); -- a level is updated at every sale: room for the new row beside the old one
 create index stock_level_warehouse on stock_level (warehouse_id, sku);
 
--- Append-only. Ids are minted in time order, so the primary key is the order of the ledger and inserts go to its end.
+-- Append-only; seq is the order of the ledger.
 create table stock_posting (
-  id text collate "C" primary key,
+  seq bigint generated always as identity primary key,
   sku text collate "C" not null,
   warehouse_id text collate "C" not null,
   from_account text not null,
@@ -51,7 +51,9 @@ create table stock_posting (
   at bigint not null
 );
 create index stock_posting_ref on stock_posting (ref_id);
-create index stock_posting_sku on stock_posting (sku, id);
+-- By sku within runs of 4,096 postings. An index by sku alone is written all over: with 1,000 skus it took a quarter of the
+-- reservations a second, and it grows with the table; here all new entries fall on the same few pages.
+create index stock_posting_sku on stock_posting ((seq >> 12), sku);
 
 -- Who moved stock by hand, and on what paper.
 create table stock_document (
