@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { PAGES, errorsPage, eventsPage } from '../../scripts/docs.ts';
 import { COMMANDS, EVENTS } from '../../src/contracts/messages.ts';
 import { CATALOGUE } from '../../src/kernel/errors.ts';
-import { checkErrors, checkEvents } from './documents.ts';
+import { checkDependencies, checkErrors, checkEvents } from './documents.ts';
 import { ROOT } from './source.ts';
 
 const page = (path: string): string => readFileSync(ROOT + path, 'utf8');
@@ -65,5 +65,20 @@ describe('the page of events', () => {
 describe('generated pages', () => {
   it.each(Object.keys(PAGES))('%s is what npm run docs writes', (path) => {
     expect(page(path)).toBe(PAGES[path]!());
+  });
+});
+
+describe('dependencies', () => {
+  it('each have a reason', () => {
+    const { dependencies, devDependencies } = JSON.parse(page('package.json')) as Record<string, Record<string, string>>;
+    expect(checkDependencies(page('docs/decisions/0003-dependencies.md'), Object.keys({ ...dependencies, ...devDependencies }))).toEqual([]);
+  });
+
+  it('are complained about without one', () => {
+    const written = ['| package | why |', '|---|---|', '| `kept` | Good. |', '| `gone`, `@a/kept` | Good. |'].join('\n');
+    expect(checkDependencies(written, ['kept', '@a/kept', 'added'])).toEqual([
+      'added has no reason: give it a row in docs/decisions/0003-dependencies.md',
+      'docs/decisions/0003-dependencies.md gives a reason for gone, which is not in package.json',
+    ]);
   });
 });

@@ -59,6 +59,17 @@ function readEvents(page: string): Map<string, Told> {
   return found;
 }
 
+/** The packages a page gives reasons for, and those package.json asks for. The bundled Node has a page of its own. */
+export function checkDependencies(page: string, dependencies: readonly string[]): string[] {
+  const reasons = [...page.matchAll(/^\| (`[^|]+`) \|/gm)].flatMap(([, names]) => [...names!.matchAll(/`([^`]+)`/g)].map(([, name]) => name!));
+  return [
+    ...difference(dependencies, reasons).map((name) => `${name} has no reason: give it a row in docs/decisions/0003-dependencies.md`),
+    ...difference(reasons, dependencies).map(
+      (name) => `docs/decisions/0003-dependencies.md gives a reason for ${name}, which is not in package.json`,
+    ),
+  ];
+}
+
 const article = (kind: Told['kind']): string => (kind === 'event' ? 'an event' : 'a command');
 
 const namesOf = (schema: z.ZodType): string[] => (schema instanceof z.ZodObject ? Object.keys(schema.shape) : []);
