@@ -12,6 +12,7 @@ import type { Metrics } from '../kernel/telemetry.ts';
 import { type World, realWorld } from '../kernel/world.ts';
 import { type Database, type Dialect, type Reader, type Tx, parseJson } from './database.ts';
 import { type Session, type Sessions, openPool } from './postgres-pool.ts';
+import { type Runner, unitOfWork } from './unit.ts';
 
 export const postgresDialect: Dialect = {
   name: 'postgres',
@@ -19,10 +20,13 @@ export const postgresDialect: Dialect = {
     const arrays = Object.values(columns).map((type, i) => `$${i + 1}::${type}[]`);
     return `unnest(${arrays.join(', ')}) as row(${Object.keys(columns).join(', ')})`;
   },
-  encode: (columns, rows) => columns.map((column) => rows.map((row) => row[column] ?? null)),
+  encode: (columns, rows) => columns.map((column) => rows.map((row) => toPostgres(row[column]))),
   forUpdate: (table) => `for update of ${table}`,
   skipLocked: (table) => `for update of ${table} skip locked`,
 };
+
+/** A boolean is a number in both databases. */
+const toPostgres = (value: unknown): unknown => (typeof value === 'boolean' ? Number(value) : (value ?? null));
 
 export type Verdict = 'again' | 'stale' | 'storage_full' | 'unavailable';
 
@@ -86,11 +90,11 @@ export function databaseOver({ name, sessions, metrics, world = realWorld() }: {
     return promise;
   }
 
-  async function readOnce<T>(ask: (reader: Reader) => Promise<T>): Promise<T> {
+  async function readOnce<T>(ask: (runner: Runner) => Promise<T>): Promise<T> {
     const session = await sessions.acquire();
     let broken = true;
     try {
-      const answer = await ask(readerOver(session));
+      const answer = await ask(runnerOver(session));
       broken = false;
       return answer;
     } catch (error) {
@@ -113,24 +117,23 @@ export function databaseOver({ name, sessions, metrics, world = realWorld() }: {
   }
 
   async function attempt<T>(session: Session, work: (tx: Tx) => Promise<T>): Promise<T> {
-    const hooks: (() => void)[] = [];
-    const unit = { failed: undefined as { error: unknown } | undefined, over: false };
+    const unit = unitOfWork(runnerOver(session), postgresDialect);
     let broken = true;
     try {
       const begun = session.query('begin');
       begun.catch(() => undefined); // reported by whatever follows it on the same connection
-      const value = await work({ ...guarded(session, unit), afterCommit: (done) => hooks.push(done) });
-      unit.over = true;
+      const value = await work(unit.tx);
+      unit.end();
       await begun;
       if (unit.failed !== undefined) throw unit.failed.error;
       await commit(session);
       broken = false;
       metrics?.commits.observe({ database: name }, 1);
-      for (const hook of hooks) hook();
+      unit.committed();
       return value;
     } catch (error) {
-      unit.over = true;
-      // The cause of an aborted transaction is its first failed statement, whatever `work` made of it.
+      unit.end();
+      // Whatever `work` made of it: when others were in the way, that is why the unit failed, and it is run again.
       const cause = unit.failed?.error instanceof Again ? unit.failed.error : error;
       broken = isBroken(cause) || (await rollback(session));
       throw cause;
@@ -141,9 +144,9 @@ export function databaseOver({ name, sessions, metrics, world = realWorld() }: {
 
   const read: Reader = {
     dialect: postgresDialect,
-    run: (statement, rows) => (rows.length === 0 ? Promise.resolve([]) : track(() => readOnce((reader) => reader.run(statement, rows)))),
-    query: (query, options) => track(() => readOnce((reader) => reader.query(query, options))),
-    raw: (text, parameters) => track(() => readOnce((reader) => reader.raw(text, parameters))),
+    run: (statement, rows) => (rows.length === 0 ? Promise.resolve([]) : track(() => readOnce((runner) => runner.run(statement, rows)))),
+    query: (query, options) => track(() => readOnce((runner) => runner.query(query, options))),
+    raw: (text, parameters) => track(() => readOnce((runner) => runner.raw(text, parameters))),
   };
   const write = <T>(work: (tx: Tx) => Promise<T>): Promise<T> => track(() => runUnit(work));
   return {
@@ -190,33 +193,7 @@ async function commit(session: Session): Promise<void> {
 /** Answers whether the connection is broken. */
 const rollback = (session: Session): Promise<boolean> => session.query('rollback').then(() => false, () => true);
 
-interface UnitState {
-  failed: { error: unknown } | undefined;
-  over: boolean;
-}
-
-/** A transaction's statements: none after its end, and the first failure is remembered. */
-function guarded(session: Session, unit: UnitState): Omit<Tx, 'afterCommit'> {
-  const reader = readerOver(session);
-  async function step<T>(run: () => Promise<T>): Promise<T> {
-    if (unit.over) throw new Fault('internal', 'a statement was run on a transaction that is over: something was not awaited');
-    try {
-      return await run();
-    } catch (error) {
-      unit.failed ??= { error };
-      throw error;
-    }
-  }
-  return {
-    dialect: postgresDialect,
-    run: (statement, rows) => (rows.length === 0 ? Promise.resolve([]) : step(() => reader.run(statement, rows))),
-    query: (query, options) => step(() => reader.query(query, options)),
-    raw: (text, parameters) => step(() => reader.raw(text, parameters)),
-    script: (text) => step(() => session.script(text).catch((error: unknown) => Promise.reject(translate(error)))),
-  };
-}
-
-function readerOver(session: Session): Reader {
+function runnerOver(session: Session): Runner {
   async function rowsOf(text: string, parameters: readonly unknown[], name?: string): Promise<object[]> {
     try {
       return (await session.query(text, parameters, name)).rows;
@@ -225,9 +202,7 @@ function readerOver(session: Session): Reader {
     }
   }
   return {
-    dialect: postgresDialect,
     async run(statement, rows) {
-      if (rows.length === 0) return [];
       const text = statement.text(postgresDialect);
       const parameters = postgresDialect.encode(Object.keys(statement.columns), rows as readonly Record<string, unknown>[]);
       return parseJson(await rowsOf(text, parameters, nameOf(text)), statement.json) as never;
@@ -238,6 +213,13 @@ function readerOver(session: Session): Reader {
     },
     async raw(text, parameters = []) {
       return (await rowsOf(text, parameters)) as never;
+    },
+    async script(text) {
+      try {
+        await session.script(text);
+      } catch (error) {
+        throw translate(error);
+      }
     },
   };
 }

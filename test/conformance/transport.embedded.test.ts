@@ -1,0 +1,162 @@
+import { copyFileSync, existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Message } from '../../src/contracts/envelope.ts';
+import type { Database } from '../../src/db/database.ts';
+import { openSqlite } from '../../src/db/sqlite.ts';
+import { stopAll } from '../../src/kernel/lifecycle.ts';
+import { realWorld } from '../../src/kernel/world.ts';
+import { embeddedTransport } from '../../src/messaging/embedded.ts';
+import { type Pack, packsOf } from '../../src/messaging/outbox.ts';
+import type { Delivery, Transport } from '../../src/messaging/transport.ts';
+import { telemetry, until } from '../messaging/support.ts';
+import { type OpenTransport, transportSuite } from './transport.ts';
+
+const world = realWorld();
+
+async function open(): Promise<OpenTransport & { readonly file: string }> {
+  const root = await mkdtemp(join(tmpdir(), 'waybill-bus-'));
+  const started: Transport[] = [];
+  let folder = join(root, '0');
+  const start = async (): Promise<Transport> => {
+    await mkdir(folder, { recursive: true });
+    const transport = embeddedTransport({ file: join(folder, 'bus.db'), world, telemetry });
+    started.push(transport);
+    await transport.start();
+    return transport;
+  };
+  const transport = await start();
+  return {
+    transport,
+    file: join(folder, 'bus.db'),
+    queue: (name) => name,
+    async crash() {
+      // Another program finds what is in the files at this instant; whatever the first one still does, it does elsewhere.
+      const crashed = folder;
+      folder = join(root, String(started.length));
+      await mkdir(folder);
+      for (const file of ['bus.db', 'bus.db-wal']) if (existsSync(join(crashed, file))) copyFileSync(join(crashed, file), join(folder, file));
+      return start();
+    },
+    async restart() {
+      await started.at(-1)!.stop();
+      return start();
+    },
+    async drop() {
+      await stopAll(started);
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+}
+
+transportSuite({ name: 'embedded', open });
+
+function event(subject: string): Message {
+  return { id: world.id('msg'), type: 'stock.released', source: 'inventory', time: world.now(), subject, partitionkey: subject, correlationid: subject, hops: 1, data: { order_id: subject } };
+}
+const pack = (subject: string): Pack => packsOf([event(subject)])[0]!;
+const queue = { name: 'a', types: ['stock.released'] };
+
+describe('the embedded transport alone', () => {
+  let opened: Awaited<ReturnType<typeof open>>;
+  beforeEach(async () => {
+    opened = await open();
+    await opened.transport.declare([queue]);
+  });
+  afterEach(() => opened.drop());
+
+  it('hands over the very messages that were published, and marks what it read back', async () => {
+    const published = pack('o1');
+    const deliveries: Delivery[] = [];
+    await opened.transport.consume('a', { prefetch: 10, deliver: (delivery) => void deliveries.push(delivery) });
+    await opened.transport.publish([published]);
+    expect(deliveries[0]!.messages[0]).toBe(published.messages[0]);
+    expect(deliveries[0]!.trusted).toBe(true);
+    const restarted = await opened.restart();
+    const again: Delivery[] = [];
+    await restarted.consume('a', { prefetch: 10, deliver: (delivery) => void again.push(delivery) });
+    await until('it came again', () => again.length === 1);
+    expect(again[0]!.trusted).toBe(false);
+  });
+
+  it('hands out what a crash left behind slowly: 1 pack, then 8, then 32 at a time', async () => {
+    await opened.transport.publish(Array.from({ length: 100 }, (_, i) => pack(`o${i}`)));
+    const transport = await opened.crash();
+    const deliveries: Delivery[] = [];
+    await transport.consume('a', { prefetch: 1_000, deliver: (delivery) => void deliveries.push(delivery) });
+    const rounds: number[] = [];
+    for (let seen = 0; seen < 41; ) {
+      await until('a round came', () => deliveries.length > seen);
+      const round = deliveries.slice(seen);
+      rounds.push(round.length);
+      seen = deliveries.length;
+      for (const delivery of round) delivery.ack();
+    }
+    expect(rounds).toEqual([1, 8, 32]);
+    await until('all came', () => deliveries.length === 100);
+    expect(deliveries.map(({ messages }) => messages[0]!.subject)).toEqual(Array.from({ length: 100 }, (_, i) => `o${i}`));
+    expect(new Set(deliveries.map((delivery) => delivery.deliveries))).toEqual(new Set([1]));
+  });
+
+  it('what is published while old packs are still being read does not overtake them, and is not counted', async () => {
+    await opened.transport.publish([pack('old1'), pack('old2')]);
+    const transport = await opened.crash();
+    const deliveries: Delivery[] = [];
+    await transport.publish([pack('new')]);
+    await transport.consume('a', { prefetch: 1_000, deliver: (delivery) => void deliveries.push(delivery) });
+    for (let i = 0; i < 3; i += 1) {
+      await until('the next came', () => deliveries.length > i);
+      deliveries[i]!.ack();
+    }
+    expect(deliveries.map(({ messages, deliveries: count }) => [messages[0]!.subject, count])).toEqual([['old1', 1], ['old2', 1], ['new', 0]]);
+  });
+
+  it('a row nobody can decode is delivered as it is', async () => {
+    await opened.transport.publish([pack('o1')]);
+    await opened.transport.stop();
+    const file = new DatabaseSync(opened.file);
+    file.exec(`update bus_message set body = 'not { json'`);
+    file.close();
+    const transport = await opened.restart();
+    const deliveries: Delivery[] = [];
+    await transport.consume('a', { prefetch: 10, deliver: (delivery) => void deliveries.push(delivery) });
+    await until('it came', () => deliveries.length === 1);
+    expect(deliveries[0]).toMatchObject({ messages: [], undecodable: 'not { json' });
+  });
+
+  it('C15 refuses to publish while the disk is full, says so, and goes on when there is room', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'waybill-full-'));
+    let db: Database | undefined;
+    const transport = embeddedTransport({ file: join(folder, 'bus.db'), world, telemetry, open: (file) => (db = openSqlite({ name: 'bus', file })) });
+    try {
+      await transport.start();
+      await transport.declare([queue]);
+      await db!.write((tx) => tx.raw('pragma max_page_count = 12'));
+      const large = packsOf(Array.from({ length: 200 }, (_, i) => event(`o${i}`)));
+      await expect(transport.publish(large)).rejects.toMatchObject({ code: 'storage_full' });
+      expect(await transport.health()).toEqual({ ok: false, reason: 'the disk is full' });
+      await db!.write((tx) => tx.raw('pragma max_page_count = 1000000'));
+      expect(await transport.health()).toEqual({ ok: true });
+      expect(await transport.publish(large)).toEqual(['confirmed']);
+      const deliveries: Delivery[] = [];
+      await transport.consume('a', { prefetch: 1_000, deliver: (delivery) => void deliveries.push(delivery) });
+      await until('all came', () => deliveries.length === 1);
+      expect(deliveries[0]!.messages).toHaveLength(200);
+    } finally {
+      await transport.stop();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('refuses a file another process is using, and lets go of it when it stops', async () => {
+    const second = embeddedTransport({ file: opened.file, world, telemetry });
+    await expect(second.start()).rejects.toThrow(`another process is using ${opened.file}: stop it first, or give this one a data folder of its own`);
+    await opened.transport.stop();
+    const third = embeddedTransport({ file: opened.file, world, telemetry });
+    await third.start();
+    await third.stop();
+  });
+});
