@@ -5,7 +5,7 @@
  * reservations is one row, one broker message and one delete instead of 200 of each; the reader unpacks.
  */
 import { type Message, encodeMessage } from '../contracts/envelope.ts';
-import { type Tx, statement } from '../db/database.ts';
+import { type Database, type Tx, statement } from '../db/database.ts';
 
 export interface Pack {
   /** The position in the outbox; 0 before the pack is stored. */
@@ -66,4 +66,10 @@ export async function appendPacks(tx: Tx, packs: readonly Pack[], now: number): 
   }));
   const stored = await tx.run(insertPacks, rows);
   return stored.sort((a, b) => a.ordinal - b.ordinal).map(({ seq, ordinal }) => ({ ...packs[ordinal]!, seq }));
+}
+
+/** Messages committed and not yet confirmed by the transport. */
+export async function countOutbox(db: Database): Promise<number> {
+  const [row] = await db.read.raw<{ n: number }>('select cast(coalesce(sum(messages), 0) as bigint) as n from outbox');
+  return row!.n;
 }

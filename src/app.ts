@@ -1,0 +1,212 @@
+/**
+ * The program put together: services × parts, out of a Config. The only file that knows everybody; nobody knows it.
+ *
+ * What runs is a list of Runnables, started in order and stopped in reverse:
+ *
+ *   databases, bus, migrations, queues ──> relays, schedulers ──> calls to providers, consumers ──> auditor ──> doors
+ *
+ * So the doors open when everything behind them works, and close first; consumers finish their batch before what carries their
+ * answers goes away, and databases close last.
+ */
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config, ServiceName } from './config.ts';
+import { isLoopback } from './config.ts';
+import type { Database } from './db/database.ts';
+import { migrate } from './db/migrate.ts';
+import { openPostgres } from './db/postgres.ts';
+import { openSqlite } from './db/sqlite.ts';
+import { consoleDoors } from './edge/console.ts';
+import { docsDoors } from './edge/docs.ts';
+import { type Check, healthDoors } from './edge/health.ts';
+import { type Edge, openEdge } from './edge/http.ts';
+import { operationRoutes } from './edge/operations.ts';
+import { openPressure } from './edge/pressure.ts';
+import { inventoryService } from './inventory/service.ts';
+import { Fault } from './kernel/errors.ts';
+import { type Runnable, runnable, startAll, stopAll } from './kernel/lifecycle.ts';
+import { type Telemetry, createTelemetry } from './kernel/telemetry.ts';
+import { type World, realWorld } from './kernel/world.ts';
+import { queueOf } from './messaging/consumer.ts';
+import { embeddedTransport } from './messaging/embedded.ts';
+import { type Messaging, mailboxMigrations, messagingFor } from './messaging/messaging.ts';
+import { countOutbox } from './messaging/outbox.ts';
+import type { Service } from './messaging/service.ts';
+import type { Transport } from './messaging/transport.ts';
+import { simulatedGateway } from './payments/gateway.ts';
+import { paymentsService } from './payments/service.ts';
+import { VERSION } from './version.ts';
+
+export interface App extends Runnable {
+  /** Where it answers; throws before the start. */
+  url(): string;
+}
+
+export interface AppOptions {
+  readonly world?: World;
+  readonly telemetry?: Telemetry;
+  /** For tests: an answer that is not as its schema says is a 500. */
+  readonly checkAnswers?: boolean;
+}
+
+interface Tools {
+  readonly world: World;
+  readonly telemetry: Telemetry;
+}
+
+/** The program, not yet started. `start` throws a Fault whose message is for the person who started it. */
+export function buildApp(
+  config: Config,
+  { world = realWorld(), telemetry = createTelemetry({ level: config.logLevel }), checkAnswers = false }: AppOptions = {},
+): App {
+  let edge: Edge | undefined;
+  let things: readonly Runnable[] = [];
+  const lifecycle = runnable(
+    'waybill',
+    async () => {
+      prepareFolder(config.dataDir);
+      ({ edge, things } = compose(config, { world, telemetry, checkAnswers }));
+      await startAll(things);
+    },
+    () => stopAll(things),
+  );
+  return {
+    ...lifecycle,
+    url() {
+      if (edge === undefined) throw new Error('the program has not been started');
+      return edge.url();
+    },
+  };
+}
+
+/** Kept from other users of the machine: names and addresses of customers lie there. */
+function prepareFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new Fault('unavailable', `the data folder ${folder} cannot be written: give this user the right to, or set DATA_DIR to another one`, {
+      cause: error,
+    });
+  }
+}
+
+function compose(config: Config, { world, telemetry, checkAnswers }: Tools & { checkAnswers: boolean }): { edge: Edge; things: Runnable[] } {
+  const tools = { world, telemetry };
+  const transport = embeddedTransport({ file: join(config.dataDir, 'bus.db'), ...tools });
+  const databases = new Map(config.services.map((name) => [name, openDatabase(name, config, tools)]));
+  const messagings = new Map([...databases].map(([service, db]) => [service, messagingFor({ service, db, transport, ...tools })]));
+  const services = buildServices(messagings, config, tools);
+  const all = [...messagings.values()];
+  const consumers = services.map((service) => messagings.get(service.name as ServiceName)!.consumer(service.subscriptions));
+
+  const foundation = [
+    runnable(
+      'databases',
+      () => undefined,
+      async () => void (await Promise.all([...databases.values()].map((db) => db.close()))),
+    ),
+    transport,
+    runnable(
+      'migrations',
+      () => migrateAll(services, databases, world),
+      () => undefined,
+    ),
+    runnable(
+      'queues',
+      () => transport.declare(services.map(({ name, subscriptions }) => queueOf(name, subscriptions))),
+      () => undefined,
+    ),
+  ];
+  const relays = all.flatMap(({ relay, scheduler }) => [relay, scheduler]);
+  const workers = [...services.flatMap(({ runnables }) => runnables), ...consumers];
+
+  const pressure = openPressure({ ...tools, limits: config.shed, backlog: () => backlogOf(databases, transport) });
+  const routes = [...services.flatMap((service) => service.routes), ...operationRoutes(all)];
+  let open = false;
+  const health = healthDoors({
+    world,
+    metrics: telemetry.metrics,
+    version: VERSION,
+    checks: checksOf(databases, transport, all),
+    ready: () => open,
+    refresh: () => refreshGauges(databases, transport, all, telemetry),
+  });
+  const doors = [...health, ...docsDoors({ version: VERSION, routes, others: health }), ...(config.parts.includes('console') ? consoleDoors() : [])];
+  const edge = openEdge({
+    ...tools,
+    host: config.host,
+    port: config.port,
+    routes,
+    doors,
+    localOnly: isLoopback(config.host) && !config.allowUnprotected,
+    overloaded: pressure.overloaded,
+    checkAnswers,
+  });
+  const readiness = runnable(
+    'readiness',
+    () => void (open = true),
+    () => void (open = false),
+  );
+  return { edge, things: [...foundation, ...relays, ...workers, pressure, edge, readiness] };
+}
+
+function openDatabase(name: ServiceName, { databaseUrl, dataDir }: Config, { world, telemetry: { metrics } }: Tools): Database {
+  if (databaseUrl !== undefined) return openPostgres({ name, url: databaseUrl, schema: `waybill_${name}`, metrics, world });
+  return openSqlite({ name, file: join(dataDir, `${name}.db`), metrics });
+}
+
+/** Every service with what it needs of the outside and of others: orders reads the catalogue through a port, because siblings never meet. */
+function buildServices(messagings: ReadonlyMap<ServiceName, Messaging>, config: Config, { world, telemetry }: Tools): Service[] {
+  const context = (name: ServiceName) => ({ mailbox: messagings.get(name)!.mailbox, telemetry });
+  const gateway = simulatedGateway({ world });
+  const inventory = inventoryService(context('inventory'));
+  return [inventory, paymentsService({ ...context('payments'), gateway })];
+}
+
+async function migrateAll(services: readonly Service[], databases: ReadonlyMap<string, Database>, world: World): Promise<void> {
+  for (const { name, migrations } of services)
+    await migrate(databases.get(name)!, [mailboxMigrations, { room: name, folder: migrations }], world.now());
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) => total + n, 0);
+
+async function backlogOf(databases: ReadonlyMap<string, Database>, transport: Transport): Promise<{ outbox: number; queues: number }> {
+  const outboxes = await Promise.all([...databases.values()].map(countOutbox));
+  return { outbox: sum(outboxes), queues: sum(Object.values(await transport.depths())) };
+}
+
+async function refreshGauges(
+  databases: ReadonlyMap<string, Database>,
+  transport: Transport,
+  all: readonly Messaging[],
+  { metrics }: Telemetry,
+): Promise<void> {
+  await transport.depths();
+  for (const [service, db] of databases) metrics.outboxDepth.set({ service }, await countOutbox(db));
+  for (const { service, control } of all) metrics.deadLetters.set({ service }, (await control.state()).dead_letters);
+}
+
+function checksOf(databases: ReadonlyMap<string, Database>, transport: Transport, all: readonly Messaging[]): Check[] {
+  return [
+    ...[...databases].map(([name, db]): Check => ({ name: `database ${name}`, about: 'db', run: () => db.ping().then(() => undefined) })),
+    {
+      name: 'bus',
+      about: 'queue',
+      run: async () => {
+        const { ok, reason } = await transport.health();
+        return ok ? undefined : { status: 'down', detail: reason ?? 'does not work' };
+      },
+    },
+    ...all.map(({ service, control }): Check => ({
+      name: `consumer ${service}`,
+      about: 'rest',
+      run: async () => {
+        const { status, reason, last_error, dead_letters } = await control.state();
+        if (status === 'paused') return { status: 'degraded', detail: `paused: ${reason}` };
+        if (status !== 'running') return { status: 'down', detail: `${status}${last_error === null ? '' : `: ${last_error}`}` };
+        return dead_letters === 0 ? undefined : { status: 'degraded', detail: `${dead_letters} dead letters are open` };
+      },
+    })),
+  ];
+}
