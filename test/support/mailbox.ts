@@ -13,6 +13,8 @@ export interface TestMailbox {
   readonly mailbox: Mailbox;
   /** Everything said by committed units, in order. */
   readonly said: Message[];
+  /** Resolves once this many of a type have been said and committed. */
+  heard(type: MessageType, times?: number): Promise<void>;
   /** Statements that reached the database inside units since the last call. */
   statements(): number;
 }
@@ -33,6 +35,7 @@ export async function openTestMailbox(
     world.now(),
   );
   const said: Message[] = [];
+  const waiting = new Set<() => void>();
   let count = 0;
   const counted = (tx: Tx): Tx => ({
     ...tx,
@@ -53,11 +56,24 @@ export async function openTestMailbox(
     service,
     db: { ...db, write: (work) => db.write((tx) => work(counted(tx))) },
     world,
-    committed: (packs) => said.push(...packs.flatMap(({ messages }) => messages)),
+    committed(packs) {
+      said.push(...packs.flatMap(({ messages }) => messages));
+      for (const look of waiting) look();
+    },
   });
   return {
     mailbox,
     said,
+    heard: (type, times = 1) =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          if (said.filter((message) => message.type === type).length < times) return;
+          waiting.delete(look);
+          resolve();
+        };
+        waiting.add(look);
+        look();
+      }),
     statements() {
       const statements = count;
       count = 0;
@@ -88,14 +104,19 @@ export function messageOf<T extends MessageType>(
   } as AnyMessage<T>;
 }
 
-/** Hands messages to the subscriptions of a service as a consumer does: one transaction, each subscription its types. */
-export async function deliver(mailbox: Mailbox, service: Service, messages: readonly Message[]): Promise<void> {
+/**
+ * Hands messages to the subscriptions of a service as a consumer does: one transaction, each subscription its types. `heard` stands for
+ * the consumer's inbox: pass the same set again and subscriptions that ask for an inbox are spared duplicates.
+ */
+export async function deliver(mailbox: Mailbox, service: Service, messages: readonly Message[], heard = new Set<string>()): Promise<void> {
   await mailbox.write(async (unit) => {
-    for (const { types, handle } of service.subscriptions) {
-      const mine = messages.filter(({ type }) => (types as readonly string[]).includes(type));
-      if (mine.length > 0) await handle(unit, mine as never);
+    for (const { types, dedupe, handle } of service.subscriptions) {
+      const mine = messages.filter(({ id, type }) => (types as readonly string[]).includes(type) && !(dedupe === 'inbox' && heard.has(id)));
+      const once = dedupe === 'inbox' ? [...new Map(mine.map((message) => [message.id, message])).values()] : mine;
+      if (once.length > 0) await handle(unit, once as never);
     }
   });
+  for (const { id } of messages) heard.add(id);
 }
 
 /** What a request without idempotency key brings along. */

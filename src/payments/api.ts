@@ -1,0 +1,102 @@
+/**
+ * What REST clients see of payments. The token is never among it.
+ */
+import { z } from 'zod';
+import { currencySchema, decodeCursor, idSchema, pageFrom, pageOf, pageQuerySchema, timestamp } from '../contracts/rest.ts';
+import { Refusal } from '../kernel/errors.ts';
+import { rfc3339, rfc3339OrNull } from '../kernel/time.ts';
+import type { Database } from '../db/database.ts';
+import { type Route, route } from '../messaging/service.ts';
+import { type PaymentTables, type VisiblePayment, listPayments, readPayment } from './store.ts';
+
+const status = z.enum(['requested', 'authorized', 'declined', 'failed', 'voided', 'captured', 'refunded']);
+const kind = z.enum(['authorize', 'capture', 'void', 'refund']);
+const minor = (description: string) => z.int().meta({ description: `${description}, minor units.` });
+
+const paymentSchema = z
+  .object({
+    id: z.string(),
+    order_id: z.string(),
+    status,
+    amount: minor('What was to be paid'),
+    currency: currencySchema,
+    provider_ref: z.string().nullable().meta({ description: 'What the provider calls the authorisation.' }),
+    under_way: kind.nullable().meta({ description: 'The operation whose fate is not known yet.' }),
+    held: minor('Authorised and neither captured nor given back'),
+    captured: minor('Captured and not given back'),
+    refunded: minor('Given back after it was captured'),
+    version: z.int(),
+    created_at: timestamp,
+    updated_at: timestamp,
+  })
+  .meta({ id: 'Payment' });
+
+const operationSchema = z.object({
+  id: z.string().meta({ description: 'The idempotency key at the provider.' }),
+  kind,
+  amount: minor('The amount'),
+  state: z.enum(['requested', 'unknown', 'succeeded', 'failed']),
+  attempts: z.int(),
+  due_at: timestamp.nullable().meta({ description: 'When it is tried or asked about again; null once its fate is known.' }),
+  shipment_id: z.string().nullable(),
+  provider_ref: z.string().nullable(),
+  error: z.string().nullable(),
+  created_at: timestamp,
+  updated_at: timestamp,
+});
+const postingSchema = z.object({
+  operation_id: z.string(),
+  from_account: z.string(),
+  to_account: z.string(),
+  quantity: minor('The amount moved'),
+  created_at: timestamp,
+});
+const detailSchema = paymentSchema.extend({ operations: z.array(operationSchema), postings: z.array(postingSchema) }).meta({ id: 'PaymentDetail' });
+
+const times = <Row extends { created_at: number; updated_at: number }>(row: Row) => ({
+  ...row,
+  created_at: rfc3339(row.created_at),
+  updated_at: rfc3339(row.updated_at),
+});
+
+export function paymentRoutes(db: Database): Route[] {
+  const builder = db.builder<PaymentTables>();
+  return [
+    route({
+      method: 'GET',
+      path: '/v1/payments',
+      tag: 'payments',
+      summary: 'Payments, newest first',
+      query: pageQuerySchema.extend({ order_id: idSchema('ord').optional(), status: status.optional() }),
+      output: pageOf(paymentSchema),
+      answers: 'ok',
+      refuses: ['invalid_cursor'],
+      async handle({ query: { cursor, limit, ...filter } }) {
+        const before = decodeCursor(cursor, z.tuple([z.string()]))?.[0];
+        const rows = await listPayments(db.read, builder, filter, { before, limit: limit + 1 });
+        const { items, next_cursor } = pageFrom<VisiblePayment>(rows, limit, ({ id }) => [id]);
+        return { items: items.map(times), next_cursor };
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/payments/{payment_id}',
+      tag: 'payments',
+      summary: 'A payment with its operations at the provider and its ledger',
+      params: z.object({ payment_id: idSchema('pay') }),
+      output: detailSchema,
+      answers: 'ok',
+      refuses: ['payment_not_found'],
+      async handle({ params: { payment_id } }) {
+        const payment = await readPayment(db.read, builder, payment_id);
+        if (payment === undefined) throw new Refusal('payment_not_found', `there is no payment ${payment_id}`);
+        const { operations, postings, ...rest } = payment;
+        return {
+          ...times(rest),
+          operations: operations.map((operation) => ({ ...times(operation), due_at: rfc3339OrNull(operation.due_at) })),
+          postings: postings.map((posting) => ({ ...posting, created_at: rfc3339(posting.created_at) })),
+        };
+      },
+    }),
+  ];
+}
