@@ -16,21 +16,21 @@ describe('npm start', () => {
     const server = await startServer({ command: ['npm', 'start'] });
     try {
       await post(server, '/v1/products', { sku: 'TEAPOT', name: 'Teapot', price: 2499, currency: 'EUR' });
-      const { warehouse_id } = await post<{ warehouse_id: string }>(server, '/v1/warehouses', { name: 'Hamburg', location: 'Hamburg' });
-      await post(server, '/v1/stock/receipts', { warehouse_id, lines: [{ sku: 'TEAPOT', quantity: 10 }] });
-      const { order_id } = await post<{ order_id: string }>(server, '/v1/orders', {
+      const warehouse = await post<{ id: string }>(server, '/v1/warehouses', { name: 'Hamburg', location: 'Hamburg' });
+      await post(server, '/v1/stock/receipts', { warehouse_id: warehouse.id, lines: [{ sku: 'TEAPOT', quantity: 10 }] });
+      const order = await post<{ id: string }>(server, '/v1/orders', {
         customer: { id: 'c-1', name: 'Ada', email: 'ada@example.org' },
         currency: 'EUR',
         lines: [{ sku: 'TEAPOT', quantity: 2 }],
         payment: { token: 'tok_ok' },
       });
       const shipment = await until(async () => {
-        const page = (await (await fetch(`${server.url}/v1/shipments?order_id=${order_id}`)).json()) as {
+        const page = (await (await fetch(`${server.url}/v1/shipments?order_id=${order.id}`)).json()) as {
           items: { status: string; order_id: string }[];
         };
         return page.items.find(({ status }) => status === 'ready');
       }, 'the shipment is ready');
-      expect(shipment.order_id).toBe(order_id);
+      expect(shipment.order_id).toBe(order.id);
     } finally {
       await server[end]();
     }
