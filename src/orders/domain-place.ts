@@ -22,7 +22,6 @@ export interface PlaceOrder {
 
 /** A product as this room knows it. */
 export interface CatalogueItem {
-  readonly product_id: string;
   readonly sku: string;
   readonly name: string;
   /** Minor units of `currency`. */

@@ -10,7 +10,6 @@ import { Refusal } from '../../src/kernel/errors.ts';
 export const T0 = Date.UTC(2026, 2, 1, 9, 30);
 
 export const item = (sku: string, more: Partial<CatalogueItem> = {}): CatalogueItem => ({
-  product_id: `prd_${sku}`,
   sku,
   name: `Name of ${sku}`,
   price: 1_000,

@@ -1,0 +1,78 @@
+/** Orders: placing them, and their journey from stop to stop. README.md is the protocol. */
+import type { Refusal } from '../kernel/errors.ts';
+import type { Telemetry } from '../kernel/telemetry.ts';
+import type { Mailbox, Unit } from '../messaging/mailbox.ts';
+import { type Service, subscription } from '../messaging/service.ts';
+import { orderRoutes } from './api.ts';
+import type { Reply } from './domain-order.ts';
+import type { CatalogueItem } from './domain-place.ts';
+import { REPLIES } from './domain-table.ts';
+import { DEADLINES, type Deadlines, POLICIES, type Policies, faultsOfPolicies } from './domain-waybill.ts';
+import { learnProducts } from './store-catalogue.ts';
+import { advanceMany } from './use-cases.ts';
+import { type Placement, type PlacingDesk, placeMany, placing } from './use-cases-place.ts';
+import type { OrderView } from './view.ts';
+
+export type { Deadlines, Policies } from './domain-waybill.ts';
+export type { CatalogueItem, PlaceOrder } from './domain-place.ts';
+export type { Placement } from './use-cases-place.ts';
+export type { OrderView } from './view.ts';
+
+export interface OrdersContext {
+  readonly mailbox: Mailbox;
+  readonly telemetry: Telemetry;
+  /** Asks the owner of the catalogue; unknown skus are left out. Called between transactions, and only when the copy is in doubt. */
+  readonly catalogue: (skus: readonly string[]) => Promise<readonly CatalogueItem[]>;
+  /** The provider's token for orders that bring none: a simulated provider has one. */
+  readonly defaultToken?: string | undefined;
+  readonly policies?: Policies | undefined;
+  readonly deadlines?: Partial<Deadlines> | undefined;
+}
+
+export interface OrdersService extends Service {
+  /** Places one order; calls that come together share a transaction. Answers once it is durable, throws its Refusal. */
+  place(placement: Placement): Promise<OrderView>;
+  /** Places a set in a transaction of the caller's. */
+  placeMany(unit: Unit, placements: readonly Placement[]): Promise<(OrderView | Refusal)[]>;
+  /** Moves orders on, in a transaction of the caller's. */
+  advanceMany(unit: Unit, messages: readonly Reply[]): Promise<void>;
+}
+
+/** Throws an Error that names every fault of the policies. */
+export function ordersService({ deadlines, policies = POLICIES, ...context }: OrdersContext): OrdersService {
+  const faults = faultsOfPolicies(policies);
+  if (faults.length > 0) throw new Error(faults.join('; '));
+  const desk: PlacingDesk = { ...context, policies, deadlines: { ...DEADLINES, ...deadlines } };
+  const place = placing(desk);
+  const advance = (unit: Unit, messages: readonly Reply[]): Promise<void> => advanceMany(unit, desk, messages);
+  return {
+    name: 'orders',
+    migrations: new URL('migrations/', import.meta.url),
+    routes: orderRoutes(desk, place),
+    subscriptions: [
+      // One handler for all of them: messages about one order keep their order within a batch.
+      subscription({ name: 'journey', types: REPLIES, dedupe: 'natural', handle: advance }),
+      subscription({
+        name: 'catalogue',
+        types: ['product.created', 'product.updated', 'product.archived'],
+        dedupe: 'latest',
+        handle: ({ tx }, messages) =>
+          learnProducts(
+            tx,
+            messages.map(({ sequence = 1, data: { sku, name, price, currency, archived } }) => ({
+              sku,
+              name,
+              price,
+              currency,
+              archived,
+              version: sequence,
+            })),
+          ),
+      }),
+    ],
+    runnables: [],
+    place,
+    placeMany: (unit, placements) => placeMany(unit, desk, placements),
+    advanceMany: advance,
+  };
+}

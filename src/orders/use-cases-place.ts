@@ -1,0 +1,170 @@
+/**
+ * Placing: N orders in one transaction, with the same number of statements whatever N and their lines.
+ *
+ * A catalogue copy may lag behind its owner. When it makes an order look wrong the owner is asked, between two transactions, and the
+ * order is tried once more; in the ordinary case the copy is right and nobody is asked.
+ */
+import { hash } from 'node:crypto';
+import { Refusal, type ErrorCode } from '../kernel/errors.ts';
+import type { Mailbox, Unit } from '../messaging/mailbox.ts';
+import { gather } from '../messaging/gather.ts';
+import { onceEach, onceOf } from '../messaging/idempotency.ts';
+import type { RequestContext } from '../messaging/service.ts';
+import type { Order, Step } from './domain-order.ts';
+import { type CatalogueItem, type PlaceOrder, type PricedOrder, type Shop, orderNumber, place, price } from './domain-place.ts';
+import * as store from './store.ts';
+import { findProducts, learnProducts } from './store-catalogue.ts';
+import { type Desk, record, setDeadlines } from './use-cases.ts';
+import { type OrderView, viewOf } from './view.ts';
+
+export interface PlacingDesk extends Desk, Omit<Shop, 'catalogue'> {
+  readonly mailbox: Mailbox;
+  /** Asks the owner of the catalogue; unknown skus are left out. Called between transactions. */
+  readonly catalogue: (skus: readonly string[]) => Promise<readonly CatalogueItem[]>;
+}
+
+export interface Placement {
+  readonly input: PlaceOrder;
+  readonly context: Pick<RequestContext, 'client' | 'idempotency' | 'operation'>;
+}
+
+const DOUBTFUL: ReadonlySet<ErrorCode> = new Set(['unknown_sku', 'product_archived', 'no_price']);
+
+/** A function that places an order and answers it once it is durable. Throws its Refusal. */
+export function placing(desk: PlacingDesk): (placement: Placement) => Promise<OrderView> {
+  const placeOne = gather<Placement, OrderView>(desk.mailbox, (unit, placements) => placeMany(unit, desk, placements));
+  return async (placement) => {
+    try {
+      return await placeOne(placement);
+    } catch (error) {
+      if (!(error instanceof Refusal && DOUBTFUL.has(error.code))) throw error;
+      const items = await desk.catalogue([...skusOf([placement])]);
+      if (items.length === 0) throw error;
+      await desk.mailbox.write(({ tx }) => learnProducts(tx, items));
+      return placeOne(placement);
+    }
+  };
+}
+
+const skusOf = (placements: readonly Placement[]): Set<string> => new Set(placements.flatMap(({ input }) => input.lines.map(({ sku }) => sku)));
+
+/** Places a set of orders, each at most once for its idempotency key and its external_id. */
+export const placeMany = (unit: Unit, desk: PlacingDesk, placements: readonly Placement[]): Promise<(OrderView | Refusal)[]> =>
+  onceEach(
+    unit,
+    placements,
+    ({ context }) => onceOf({ requestId: '', ...context }, 'POST /v1/orders'),
+    (fresh) => placeFresh(unit, desk, fresh),
+  );
+
+/** What becomes of one placement: refused, a new order, or the order that has its external_id already. */
+type Fate = Refusal | Step | 'taken';
+
+async function placeFresh(unit: Unit, desk: PlacingDesk, placements: readonly Placement[]): Promise<(OrderView | Refusal)[]> {
+  const fates = await numbered(unit, desk, placements, await decide(unit, desk, placements));
+  const hashes = placements.map(({ input, context }) => externalOf(input, context.client)?.request_hash ?? null);
+  const born = fates.flatMap((fate, i) => (isStep(fate) ? [{ order: fate.order, requestHash: hashes[i]!, step: fate }] : []));
+  const stored = await store.insertNew(unit.tx, born);
+  const settled = born.filter(({ order }) => stored.has(order.id));
+  await record(
+    unit,
+    settled.map(({ order, step }) => ({ order_id: order.id, step })),
+  );
+  await setDeadlines(
+    unit,
+    settled.map(({ order }) => order),
+  );
+  countPlaced(unit, desk, settled);
+  const isTaken = (fate: Fate): boolean => fate === 'taken' || (isStep(fate) && !stored.has(fate.order.id));
+  const others = await takenBy(
+    unit,
+    placements.filter((_, i) => isTaken(fates[i]!)),
+  );
+  return fates.map((fate, i) => (isTaken(fate) ? others.get(placements[i]!)! : isStep(fate) ? viewOf(fate.order) : (fate as Refusal)));
+}
+
+const isStep = (fate: Fate | PricedOrder): fate is Step => typeof fate === 'object' && 'entry' in fate;
+
+/** Everything that can be decided before numbers are given out, so that none is given out for a refusal. */
+async function decide({ tx }: Unit, desk: PlacingDesk, placements: readonly Placement[]): Promise<(Refusal | PricedOrder | 'taken')[]> {
+  const shop: Shop = { catalogue: await findProducts(tx, skusOf(placements)), policies: desk.policies, defaultToken: desk.defaultToken };
+  const externals = placements.map(({ input, context }) => externalOf(input, context.client));
+  const taken = new Set((await store.findExternal(tx, uniqueOf(externals))).map(nameOf));
+  return placements.map(({ input }, i) => {
+    const external = externals[i];
+    if (external !== undefined && taken.has(nameOf(external))) return 'taken';
+    const priced = price(input, shop);
+    if (external !== undefined && !(priced instanceof Refusal)) taken.add(nameOf(external));
+    return priced;
+  });
+}
+
+/** Gives each priced order its number, in one statement, and lets it set out. */
+async function numbered(
+  { tx, now }: Unit,
+  desk: PlacingDesk,
+  placements: readonly Placement[],
+  decided: readonly (Refusal | PricedOrder | 'taken')[],
+): Promise<Fate[]> {
+  const isPriced = (one: Refusal | PricedOrder | 'taken'): one is PricedOrder => one !== 'taken' && !(one instanceof Refusal);
+  const year = new Date(now).getUTCFullYear();
+  let count = await store.takeNumbers(tx, year, decided.filter(isPriced).length);
+  return decided.map((one, i) => {
+    if (!isPriced(one)) return one;
+    const { client, operation } = placements[i]!.context;
+    return place(one, { number: orderNumber(year, count++), client, operation, id: desk.mailbox.world.id }, { now, deadlines: desk.deadlines });
+  });
+}
+
+interface External extends store.ExternalId {
+  readonly request_hash: string;
+}
+
+function externalOf(input: PlaceOrder, client: string): External | undefined {
+  if (input.external_id === undefined) return undefined;
+  return { client, external_id: input.external_id, request_hash: hashOf(input) };
+}
+
+const nameOf = ({ client, external_id }: store.ExternalId): string => `${client}\n${external_id}`;
+
+const uniqueOf = (externals: readonly (External | undefined)[]): External[] => [
+  ...new Map(externals.flatMap((one) => (one === undefined ? [] : [[nameOf(one), one] as const]))).values(),
+];
+
+/** What a client asked for, as one text whatever the order of its fields. */
+const hashOf = ({ customer, currency, lines, charges = [], ship_to = {}, policy, payment }: PlaceOrder): string =>
+  hash(
+    'sha256',
+    JSON.stringify([
+      [customer.id, customer.name, customer.email, currency, policy, payment?.token],
+      lines.map(({ sku, quantity, unit_price }) => [sku, quantity, unit_price]),
+      charges.map(({ code, amount, name }) => [code, amount, name]),
+      Object.entries(ship_to).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    ]),
+  );
+
+/** For placements whose external_id has an order: that order when the request is the same, else a refusal. */
+async function takenBy({ tx }: Unit, placements: readonly Placement[]): Promise<Map<Placement, OrderView | Refusal>> {
+  const externals = placements.map(({ input, context }) => externalOf(input, context.client)!);
+  const rows = new Map((await store.findExternal(tx, uniqueOf(externals))).map((row) => [nameOf(row), row]));
+  const same = externals.map((external) => rows.get(nameOf(external))!).filter(({ request_hash }, i) => request_hash === externals[i]!.request_hash);
+  const orders = new Map((await store.find(tx, [...new Set(same.map(({ id }) => id))])).map((order) => [order.id, order]));
+  return new Map(
+    placements.map((placement, i): [Placement, OrderView | Refusal] => {
+      const { external_id, request_hash } = externals[i]!;
+      const row = rows.get(nameOf(externals[i]!))!;
+      if (row.request_hash === request_hash) return [placement, viewOf(orders.get(row.id)!)];
+      const rule = `is the external_id of ${row.id}`;
+      return [placement, new Refusal('external_id_reused', `another order has the external_id "${external_id}"`, [{ field: 'external_id', rule }])];
+    }),
+  );
+}
+
+function countPlaced({ tx }: Unit, { telemetry }: Desk, placed: readonly { readonly order: Order }[]): void {
+  const byPolicy = new Map<string, number>();
+  for (const { order } of placed) byPolicy.set(order.policy, (byPolicy.get(order.policy) ?? 0) + 1);
+  tx.afterCommit(() => {
+    for (const [policy, count] of byPolicy) telemetry.metrics.ordersPlaced.inc({ policy }, count);
+    if (placed.length > 0) telemetry.metrics.orderTransitions.inc({ status: 'pending' }, placed.length);
+  });
+}

@@ -1,0 +1,153 @@
+/**
+ * What is done with orders: placed in sets, moved on by messages in sets, cancelled and resumed one by one. Each loads, asks the domain,
+ * saves and says, in the one transaction it is given.
+ */
+import type { Reader } from '../db/database.ts';
+import { Refusal } from '../kernel/errors.ts';
+import type { Telemetry } from '../kernel/telemetry.ts';
+import type { Unit } from '../messaging/mailbox.ts';
+import { advance, mayNeedLines, request } from './domain.ts';
+import { type Order, type Reply, type Request, type Says, type Step, statusOf, timerOf } from './domain-order.ts';
+import type { Deadlines } from './domain-waybill.ts';
+import type { Message } from '../contracts/envelope.ts';
+import * as store from './store.ts';
+
+export interface Desk {
+  readonly deadlines: Deadlines;
+  readonly telemetry: Telemetry;
+}
+
+/** An order on its way through a batch: as it was loaded, and the steps it has made since. */
+interface Track {
+  readonly loaded: Order;
+  order: Order;
+  readonly steps: { readonly step: Step; readonly cause?: Message | undefined }[];
+}
+
+/** Moves the orders the messages are about; several messages about one order work in sequence. Six statements at most, whatever the number. */
+export async function advanceMany(unit: Unit, desk: Desk, messages: readonly Reply[]): Promise<void> {
+  const byOrder = Map.groupBy(messages, orderIdOf);
+  const tracks = await loadTracks(unit, byOrder);
+  const rules = { now: unit.now, deadlines: desk.deadlines };
+  for (const message of messages) {
+    const track = tracks.get(orderIdOf(message));
+    if (track === undefined) {
+      // Dead letters of conversations that are not about an order are none of this room's business.
+      if (message.type !== 'message.dead_lettered')
+        desk.telemetry.log.warn(
+          { type: message.type, order_id: orderIdOf(message), message_id: message.id },
+          'a message about an order nobody knows',
+        );
+      continue;
+    }
+    const step = advance(track.order, message, rules);
+    if (step !== undefined) follow(track, step, message);
+  }
+  await save(unit, desk, [...tracks.values()]);
+}
+
+const orderIdOf = (message: Reply): string => (message.type === 'message.dead_lettered' ? message.correlationid : message.data.order_id);
+
+async function loadTracks({ tx }: Unit, byOrder: ReadonlyMap<string, readonly Reply[]>): Promise<Map<string, Track>> {
+  const bare = await store.lock(tx, [...byOrder.keys()]);
+  const needy = bare.filter((order) => mayNeedLines(order, byOrder.get(order.id)!.length));
+  const full = new Map((await store.withLines(tx, needy)).map((order) => [order.id, order]));
+  return new Map(bare.map((order) => [order.id, trackOf(full.get(order.id) ?? order)]));
+}
+
+const trackOf = (order: Order): Track => ({ loaded: order, order, steps: [] });
+
+function follow(track: Track, step: Step, cause?: Message): void {
+  track.order = step.order;
+  track.steps.push({ step, cause });
+}
+
+/** Saves the tracks that have moved, and says what they said. */
+async function save(unit: Unit, desk: Desk, tracks: readonly Track[]): Promise<void> {
+  const moved = tracks.filter(({ steps }) => steps.length > 0);
+  await store.saveMoved(
+    unit.tx,
+    moved.map(({ order, loaded }) => ({ order, loaded: loaded.version })),
+  );
+  await record(
+    unit,
+    moved.flatMap(({ loaded, steps }) => steps.map(({ step, cause }) => ({ order_id: loaded.id, step, cause }))),
+  );
+  const timers = moved.map(({ loaded, order }) => ({ before: timerOf(loaded), now: timerOf(order), order }));
+  await setDeadlines(
+    unit,
+    timers.flatMap(({ before, now, order }) => (now !== undefined && now.data.epoch !== before?.data.epoch ? [order] : [])),
+  );
+  await unit.cancelTimers(timers.flatMap(({ before, now, order }) => (before !== undefined && now === undefined ? [timerKey(order)] : [])));
+  countTransitions(unit, desk, moved);
+}
+
+const timerKey = ({ id }: Order): string => `deadline:${id}`;
+
+/** Sets the timers of orders that have one. */
+export const setDeadlines = (unit: Unit, orders: readonly Order[]): Promise<void> =>
+  unit.setTimers(
+    orders.flatMap((order) => {
+      const timer = timerOf(order);
+      if (timer === undefined) return [];
+      return [{ key: timerKey(order), dueAt: timer.dueAt, saying: { type: 'order.check_deadline', subject: order.id, data: timer.data } }];
+    }),
+  );
+
+/** Writes steps into timelines and says what they say. */
+export async function record(
+  unit: Unit,
+  steps: readonly { readonly order_id: string; readonly step: Step; readonly cause?: Message | undefined }[],
+): Promise<void> {
+  await store.insertTimeline(
+    unit.tx,
+    steps.map(({ order_id, step }) => ({ order_id, entry: step.entry })),
+  );
+  for (const { order_id, step, cause } of steps) unit.say(step.says.map((saying) => sayingOf(saying, order_id, cause)));
+}
+
+const sayingOf = (saying: Says, order_id: string, cause: Message | undefined) => ({
+  ...saying,
+  subject: order_id,
+  ...(cause === undefined ? {} : { cause }),
+});
+
+function countTransitions({ tx }: Unit, { telemetry }: Desk, moved: readonly Track[]): void {
+  const reached = new Map<string, number>();
+  for (const { loaded, steps } of moved) {
+    let { status } = statusOf(loaded.journey);
+    for (const { step } of steps) {
+      if (step.entry.status !== status) reached.set(step.entry.status, (reached.get(step.entry.status) ?? 0) + 1);
+      status = step.entry.status;
+    }
+  }
+  tx.afterCommit(() => {
+    for (const [status, count] of reached) telemetry.metrics.orderTransitions.inc({ status }, count);
+  });
+}
+
+/** Does what a person asks of one order; answers the order as it is then. Throws the domain's Refusal. */
+export async function ask(unit: Unit, desk: Desk, idOrNumber: string, asked: Request): Promise<Order> {
+  const [bare] = await store.lock(unit.tx, [await idOf(unit.tx, idOrNumber)]);
+  const [order] = await store.withLines(unit.tx, bare === undefined ? [] : [bare]);
+  if (order === undefined) throw notFound(idOrNumber);
+  const track = trackOf(order);
+  const step = request(order, asked, { now: unit.now, deadlines: desk.deadlines });
+  if (step instanceof Refusal) throw step;
+  if (step !== undefined) follow(track, step);
+  await save(unit, desk, [track]);
+  return track.order;
+}
+
+/** The order with this id or number. */
+export async function findOrder(reader: Reader, idOrNumber: string): Promise<Order> {
+  const [order] = await store.find(reader, [await idOf(reader, idOrNumber)]);
+  return order ?? Promise.reject(notFound(idOrNumber));
+}
+
+async function idOf(reader: Reader, idOrNumber: string): Promise<string> {
+  if (idOrNumber.startsWith('ord_')) return idOrNumber;
+  return (await store.idOfNumber(reader, idOrNumber)) ?? Promise.reject(notFound(idOrNumber));
+}
+
+const notFound = (idOrNumber: string): Refusal => new Refusal('order_not_found', `there is no order "${idOrNumber}"`);
