@@ -29,7 +29,10 @@ const folder = mkdtempSync(join(tmpdir(), 'waybill-messaging-'));
 const world = realWorld();
 const telemetry = createTelemetry({ level: 'warn' });
 
-const insertEffect = statement<{ order_id: string }>({ order_id: 'text' }, (rows) => `insert into effect (order_id) select row.order_id from ${rows}`);
+const insertEffect = statement<{ order_id: string }>(
+  { order_id: 'text' },
+  (rows) => `insert into effect (order_id) select row.order_id from ${rows}`,
+);
 
 try {
   const kernel = await throughTheKernel();
@@ -61,7 +64,10 @@ async function throughTheKernel(): Promise<{ perSecond: number; cpu: number; bod
       types: ['stock.release'],
       dedupe: 'natural',
       async handle(unit, messages) {
-        await unit.tx.run(insertEffect, messages.map(({ data }) => ({ order_id: data.order_id })));
+        await unit.tx.run(
+          insertEffect,
+          messages.map(({ data }) => ({ order_id: data.order_id })),
+        );
         unit.tx.afterCommit(() => (handled += messages.length));
       },
     }),
@@ -93,7 +99,7 @@ async function throughTheKernel(): Promise<{ perSecond: number; cpu: number; bod
   const { user, system } = process.cpuUsage(cpuBefore);
   await stopAll(things);
   await transport.stop();
-    await sender.db.close();
+  await sender.db.close();
   await receiver.db.close();
   return { perSecond: said / seconds, cpu: (user + system) / said, body: JSON.stringify(Array.from({ length: packSize }, sample)) };
 }
@@ -101,7 +107,17 @@ async function throughTheKernel(): Promise<{ perSecond: number; cpu: number; bod
 function sample(): object {
   const order = world.id('ord');
   const data = { order_id: order, reason: 'the customer changed their mind' };
-  return { id: world.id('msg'), type: 'stock.release', source: 'orders', time: world.now(), subject: order, partitionkey: order, correlationid: order, hops: 1, data };
+  return {
+    id: world.id('msg'),
+    type: 'stock.release',
+    source: 'orders',
+    time: world.now(),
+    subject: order,
+    partitionkey: order,
+    correlationid: order,
+    hops: 1,
+    data,
+  };
 }
 
 /** The rows alone: five writes in three commits a pack pair, as the kernel makes under load. */

@@ -14,7 +14,6 @@ import { type Runnable, loop, runnable } from '../kernel/lifecycle.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
 import { type Routing, handleBatch, routingOf, sort } from './batch.ts';
 import { type ConsumerActivity, readPause } from './control.ts';
-import { bury } from './dead-letters.ts';
 import { forgetAttempts, isOutage, recordFailure } from './failures.ts';
 import type { Mailbox } from './mailbox.ts';
 import type { Subscription } from './service.ts';
@@ -86,17 +85,18 @@ export function openConsumer({ mailbox, transport, telemetry, subscriptions }: C
       paused = (await readPause(db, service)).paused;
       controlAt = world.now() + CONTROL_MS;
     }
-    status = paused ? 'paused' : 'running';
     if (paused) {
+      status = 'paused';
       await letGo();
       return CONTROL_MS;
     }
     consumption ??= await transport.consume(service, { prefetch: PREFETCH, deliver });
     if (inHand.length === 0) inHand = collect();
-    if (inHand.length === 0) return CONTROL_MS;
-    await settle(inHand);
+    const idle = inHand.length === 0;
+    if (!idle) await settle(inHand);
     inHand = [];
-    return 0;
+    status = 'running';
+    return idle ? CONTROL_MS : 0;
   }
 
   function deliver(delivery: Delivery): void {

@@ -73,10 +73,13 @@ export async function freshOf(tx: Tx, consumer: string, mode: Dedupe, messages: 
 }
 
 async function inbox(tx: Tx, consumer: string, messages: readonly Message[], now: number): Promise<Message[]> {
-  const first = new Map(messages.toReversed().map((message) => [message.id, message]));
-  const ids = [...first.keys()].sort().map((message_id) => ({ consumer, message_id, received_at: now }));
-  const fresh = new Set((await tx.run(insertInbox, ids)).map(({ message_id }) => message_id));
-  return messages.filter((message) => fresh.has(message.id) && first.get(message.id) === message);
+  const ids = [...new Set(messages.map(({ id }) => id))].sort();
+  const inserted = await tx.run(
+    insertInbox,
+    ids.map((message_id) => ({ consumer, message_id, received_at: now })),
+  );
+  const fresh = new Set(inserted.map(({ message_id }) => message_id));
+  return messages.filter(({ id }) => fresh.delete(id)); // the first of several with one id
 }
 
 async function gate(tx: Tx, consumer: string, mode: 'latest' | 'strict', messages: readonly Message[], now: number): Promise<Message[]> {

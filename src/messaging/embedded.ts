@@ -32,13 +32,15 @@ const TABLES = `
     seq integer primary key, queue text not null, messages integer not null, deliveries integer not null, body text not null
   ) strict;
   create index if not exists bus_message_queue on bus_message (queue, seq);
-  create table if not exists bus_probe (id integer primary key, at integer not null) strict;`;
+  create table if not exists bus_probe (id integer primary key, space blob not null) strict;`;
 
 export interface EmbeddedOptions {
   /** The path of bus.db; `bus.db.lock` beside it is held while the program runs. */
   readonly file: string;
   readonly world: World;
   readonly telemetry: Telemetry;
+  /** Opens the file; a test may hand over a database it can fill up. */
+  readonly open?: (file: string) => Database;
 }
 
 interface MessageRow {
@@ -48,7 +50,7 @@ interface MessageRow {
   readonly body: string;
 }
 
-export function embeddedTransport({ file, world, telemetry }: EmbeddedOptions): Transport {
+export function embeddedTransport({ file, world, telemetry, open: openFile }: EmbeddedOptions): Transport {
   const log = telemetry.log.child({ part: 'bus' });
   const queues = new Map<string, EmbeddedQueue>();
   /** Event type to the queues that take it. */
@@ -59,6 +61,8 @@ export function embeddedTransport({ file, world, telemetry }: EmbeddedOptions): 
   let nextSeq = 1;
   let leftoverTo = 0;
   let broken: string | undefined;
+  /** The size of the last publish that could not be written. */
+  let missingBytes = 0;
   let unlock: (() => void) | undefined;
   let database: Database | undefined;
 
@@ -80,7 +84,7 @@ export function embeddedTransport({ file, world, telemetry }: EmbeddedOptions): 
 
   async function open(): Promise<void> {
     unlock = lockFile(`${file}.lock`);
-    database = openSqlite({ name: 'bus', file, metrics: telemetry.metrics });
+    database = openFile?.(file) ?? openSqlite({ name: 'bus', file, metrics: telemetry.metrics });
     await database.script(TABLES);
     const { read } = database;
     const [last] = await read.raw<{ seq: number }>('select coalesce(max(seq), 0) as seq from bus_message');
@@ -173,7 +177,15 @@ export function embeddedTransport({ file, world, telemetry }: EmbeddedOptions): 
       await failpoint('bus.after_commit');
     } catch (error) {
       acked.push(...deleting);
+      missingBytes = rows.reduce((sum, { pack }) => sum + pack.body.length, 0);
       throw error;
+    }
+  }
+
+  /** Writes as much as could not be written: nobody may be publishing any more, and a small row may find room where a pack did not. */
+  async function probe(): Promise<void> {
+    for (const bytes of [missingBytes, 0]) {
+      await write((tx) => tx.raw('insert or replace into bus_probe (id, space) values (1, zeroblob($1))', [bytes]));
     }
   }
 
@@ -243,9 +255,7 @@ export function embeddedTransport({ file, world, telemetry }: EmbeddedOptions): 
     },
     async health() {
       if (database === undefined) return { ok: false, reason: 'the bus is not running' };
-      // Nobody may be publishing any more, so the way back to health is tried here.
-      if (broken !== undefined)
-        await write((tx) => tx.raw('insert or replace into bus_probe (id, at) values (1, $1)', [world.now()])).catch(() => undefined);
+      if (broken !== undefined) await probe().catch(() => undefined);
       return broken === undefined ? { ok: true } : { ok: false, reason: broken };
     },
   };

@@ -55,7 +55,17 @@ async function open(): Promise<OpenTransport & { readonly file: string }> {
 transportSuite({ name: 'embedded', open });
 
 function event(subject: string): Message {
-  return { id: world.id('msg'), type: 'stock.released', source: 'inventory', time: world.now(), subject, partitionkey: subject, correlationid: subject, hops: 1, data: { order_id: subject } };
+  return {
+    id: world.id('msg'),
+    type: 'stock.released',
+    source: 'inventory',
+    time: world.now(),
+    subject,
+    partitionkey: subject,
+    correlationid: subject,
+    hops: 1,
+    data: { order_id: subject },
+  };
 }
 const pack = (subject: string): Pack => packsOf([event(subject)])[0]!;
 const queue = { name: 'a', types: ['stock.released'] };
@@ -88,7 +98,7 @@ describe('the embedded transport alone', () => {
     const deliveries: Delivery[] = [];
     await transport.consume('a', { prefetch: 1_000, deliver: (delivery) => void deliveries.push(delivery) });
     const rounds: number[] = [];
-    for (let seen = 0; seen < 41; ) {
+    for (let seen = 0; seen < 41;) {
       await until('a round came', () => deliveries.length > seen);
       const round = deliveries.slice(seen);
       rounds.push(round.length);
@@ -111,7 +121,11 @@ describe('the embedded transport alone', () => {
       await until('the next came', () => deliveries.length > i);
       deliveries[i]!.ack();
     }
-    expect(deliveries.map(({ messages, deliveries: count }) => [messages[0]!.subject, count])).toEqual([['old1', 1], ['old2', 1], ['new', 0]]);
+    expect(deliveries.map(({ messages, deliveries: count }) => [messages[0]!.subject, count])).toEqual([
+      ['old1', 1],
+      ['old2', 1],
+      ['new', 0],
+    ]);
   });
 
   it('a row nobody can decode is delivered as it is', async () => {

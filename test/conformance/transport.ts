@@ -134,7 +134,7 @@ export function transportSuite({ name, open }: TransportUnderTest): void {
       await transport.publish(Array.from({ length: 9 }, (_, i) => pack(EVENT, `o${i}`)));
       await transport.publish([packsOf(Array.from({ length: 20 }, (_, i) => message(EVENT, `big${i}`)))[0]!]);
       const consumer = await consume(q('a'), 4);
-      for (let seen = 0; seen < 9; ) {
+      for (let seen = 0; seen < 9;) {
         await consumer.atLeast(Math.min(seen + 4, 9));
         const unsettled = consumer.deliveries.slice(seen);
         expect(unsettled.length).toBeLessThanOrEqual(4);
@@ -219,7 +219,14 @@ export function transportSuite({ name, open }: TransportUnderTest): void {
     it('C17 messages arrive as they were sent: every field, any text, a megabyte', async () => {
       await transport.declare([{ name: q('a'), types: [EVENT] }]);
       const sent: Message[] = [
-        { ...message(EVENT, 'all'), sequence: 7, causationid: 'req_1', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', attempt: 2, redrive: 'dl_1' },
+        {
+          ...message(EVENT, 'all'),
+          sequence: 7,
+          causationid: 'req_1',
+          traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+          attempt: 2,
+          redrive: 'dl_1',
+        },
         message(EVENT, 'text', { empty: '', quotes: `"'\\`, lines: 'a\r\nb', beyond: '𝔘 ☕ \u2028', zero: 0, nothing: null, list: [] }),
         message(EVENT, 'large', { text: 'x'.repeat(1_000_000) }),
         message(EVENT, 'bare', {}),
@@ -240,7 +247,8 @@ export function transportSuite({ name, open }: TransportUnderTest): void {
           consumer.deliveries[i]!.ack();
         }
       })();
-      for (let i = 0; i < 400; i += 20) await transport.publish(sent.slice(i, i + 20).map((subject, n) => pack(n % 2 === 0 ? EVENT : OTHER, subject)));
+      for (let i = 0; i < 400; i += 20)
+        await transport.publish(sent.slice(i, i + 20).map((subject, n) => pack(n % 2 === 0 ? EVENT : OTHER, subject)));
       await settling;
       expect(consumer.subjects).toEqual(sent);
     });

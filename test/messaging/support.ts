@@ -13,7 +13,8 @@ import { embeddedTransport } from '../../src/messaging/embedded.ts';
 import type { Unit } from '../../src/messaging/mailbox.ts';
 import { type Messaging, mailboxMigrations, messagingFor } from '../../src/messaging/messaging.ts';
 import type { Dedupe, Subscription } from '../../src/messaging/service.ts';
-import type { Transport } from '../../src/messaging/transport.ts';
+import type { Pack } from '../../src/messaging/outbox.ts';
+import type { Delivery, PublishOutcome, Transport } from '../../src/messaging/transport.ts';
 import type { OpenDatabase, TestDatabase } from '../support/databases.ts';
 
 export const telemetry = createTelemetry({ level: process.env['WAYBILL_TEST_LOG'] ?? 'silent' });
@@ -152,3 +153,78 @@ export function recording(
 /** The messages that had an effect, in order of insertion on SQLite. */
 export const effects = (station: Station): Promise<{ message_id: string; subject: string; note: string }[]> =>
   station.mailbox.db.read.raw('select message_id, subject, note from effect');
+
+export interface HandTransport extends Transport {
+  /** Everything published, in order. */
+  readonly published: Pack[];
+  /** Puts something else in place of publishing; undefined restores it. */
+  publishing(instead: ((packs: readonly Pack[]) => Promise<PublishOutcome[]>) | undefined): void;
+  /** Hands messages to the consumer as one delivery; resolves with what became of it. */
+  deliver(messages: readonly Message[], more?: Partial<Delivery>): Promise<'acked' | 'released'>;
+  readonly consuming: () => boolean;
+}
+
+/** A transport a test works by hand. */
+export function handTransport(): HandTransport {
+  const published: Pack[] = [];
+  const confirmAll = async (packs: readonly Pack[]): Promise<PublishOutcome[]> => packs.map(() => 'confirmed');
+  let publish = confirmAll;
+  let taker: ((delivery: Delivery) => void) | undefined;
+  return {
+    name: 'by hand',
+    start: async () => undefined,
+    stop: async () => undefined,
+    published,
+    publishing: (instead) => void (publish = instead ?? confirmAll),
+    declare: async () => undefined,
+    async publish(packs) {
+      const outcomes = await publish(packs);
+      published.push(...packs.filter((_, i) => outcomes[i] === 'confirmed'));
+      return outcomes;
+    },
+    async consume(_queue, { deliver }) {
+      taker = deliver;
+      return { cancel: async () => void (taker = undefined) };
+    },
+    depths: async () => ({}),
+    health: async () => ({ ok: true }),
+    consuming: () => taker !== undefined,
+    async deliver(messages, more = {}) {
+      if (taker === undefined) await until('somebody consumes', () => taker !== undefined);
+      return new Promise((resolve) => {
+        taker!({ messages, deliveries: 0, ack: () => resolve('acked'), release: () => resolve('released'), ...more });
+      });
+    },
+  };
+}
+
+const ids = realWorld();
+
+/** A command to inventory, as its sender would have made it. */
+export const command = (subject: string, more: Partial<Message> = {}): Message => ({
+  id: ids.id('msg'),
+  type: 'stock.release',
+  source: 'orders',
+  time: 1,
+  subject,
+  partitionkey: subject,
+  correlationid: subject,
+  hops: 1,
+  data: { order_id: subject, reason: 'test' },
+  ...more,
+});
+
+/** An event of a stream. */
+export const event = (subject: string, sequence: number, more: Partial<Message> = {}): Message => ({
+  id: `msg_${subject}_${sequence}`,
+  type: 'stock.released',
+  source: 'inventory',
+  time: 1,
+  subject,
+  sequence,
+  partitionkey: subject,
+  correlationid: subject,
+  hops: 1,
+  data: { order_id: subject },
+  ...more,
+});

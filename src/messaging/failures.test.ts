@@ -1,0 +1,75 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { CATALOGUE, type ErrorCode, Fault, Refusal } from '../kernel/errors.ts';
+import { fingerprintOf } from './dead-letters.ts';
+import { type FailureClass, POLICIES, classOf, delayAfter, isOutage } from './failures.ts';
+
+describe('classes of failure', () => {
+  it.each([
+    ['conflict', 'transient'],
+    ['provider_unavailable', 'provider'],
+    ['contract_violation', 'contract'],
+    ['too_many_hops', 'contract'],
+    ['crash_suspect', 'contract'],
+    ['internal', 'bug'],
+  ] as const)('%s is %s', (code, expected) => {
+    expect(classOf(new Fault(code, 'x'))).toBe(expected);
+  });
+
+  it('whatever is unknown, and a Refusal that was thrown, is a bug', () => {
+    expect([new TypeError('x'), 'text', undefined, new Refusal('order_not_found', 'x')].map(classOf)).toEqual(['bug', 'bug', 'bug', 'bug']);
+  });
+
+  it('every retryable fault is retried or waited for, never a bug', () => {
+    for (const code of Object.keys(CATALOGUE) as ErrorCode[]) {
+      if (!CATALOGUE[code].retryable) continue;
+      const fault = new Fault(code, 'x');
+      expect([code, isOutage(fault) || classOf(fault) !== 'bug']).toEqual([code, true]);
+    }
+  });
+});
+
+describe('delayAfter', () => {
+  it('is within a fifth of the table, and ends when the table ends', () => {
+    const classes = Object.keys(POLICIES) as FailureClass[];
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...classes),
+        fc.integer({ min: 1, max: 20 }),
+        fc.double({ min: 0, max: 0.999, noNaN: true }),
+        (failure, attempts, chance) => {
+          const listed = (POLICIES[failure].delays as readonly number[])[attempts - 1];
+          const delay = delayAfter(failure, attempts, chance);
+          if (listed === undefined) {
+            expect(delay).toBeUndefined();
+            return;
+          }
+          expect(delay).toBeGreaterThanOrEqual(Math.round(listed * 0.8));
+          expect(delay).toBeLessThanOrEqual(Math.round(listed * 1.2));
+        },
+      ),
+    );
+  });
+});
+
+describe('fingerprintOf', () => {
+  const stack = (line: number): string =>
+    `Error: x\n    at reserve (file:///a/src/inventory/use-cases.ts:${line}:3)\n    at next (file:///a/node_modules/z.js:1:1)`;
+
+  it('is the same for the same failure of other things', () => {
+    const one = fingerprintOf('internal', 'stock.reserve', 'order ord_01jm8r3v9qe7bvkc1xk6w2t4nz has 3 lines of "TEA"', stack(10));
+    const two = fingerprintOf('internal', 'stock.reserve', 'order ord_01jm8r3v9qe7bvkc1xk6w2t4n0 has 17 lines of "CUP"', stack(12));
+    expect(two).toBe(one);
+  });
+
+  it('differs by code, type, words and place', () => {
+    const all = [
+      fingerprintOf('internal', 'a', 'x', stack(1)),
+      fingerprintOf('conflict', 'a', 'x', stack(1)),
+      fingerprintOf('internal', 'b', 'x', stack(1)),
+      fingerprintOf('internal', 'a', 'y', stack(1)),
+      fingerprintOf('internal', 'a', 'x', undefined),
+    ];
+    expect(new Set(all).size).toBe(all.length);
+  });
+});

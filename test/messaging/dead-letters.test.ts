@@ -1,0 +1,141 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Message } from '../../src/contracts/envelope.ts';
+import { Fault } from '../../src/kernel/errors.ts';
+import * as deadLetters from '../../src/messaging/dead-letters.ts';
+import { databases } from '../support/databases.ts';
+import { type Bench, type HandTransport, type Station, command, effects, handTransport, openBench, recording, until } from './support.ts';
+
+describe.each(databases())('dead letters on $name', (database) => {
+  let bench: Bench;
+  let transport: HandTransport;
+  let station: Station;
+  let broken: Set<string>;
+  beforeEach(async () => {
+    bench = await openBench(database);
+    transport = handTransport();
+    broken = new Set();
+    const throwing = (_: unknown, messages: readonly Message[]): void => {
+      for (const { subject } of messages) if (broken.has(subject)) throw new Fault('contract_violation', `no ${subject}`);
+    };
+    station = await bench.service('inventory', { transport, subscriptions: [recording(['stock.release'], 'inbox', throwing)] });
+  });
+  afterEach(() => bench.close());
+
+  const db = () => station.mailbox.db;
+  const bury = async (...subjects: string[]): Promise<deadLetters.DeadLetter[]> => {
+    for (const subject of subjects) broken.add(subject);
+    await transport.deliver(subjects.map((subject) => command(subject)));
+    return [...(await deadLetters.list(db(), {}, undefined, 200)).items];
+  };
+  const redrive = (id: string): Promise<void> => station.mailbox.write((unit) => deadLetters.redrive(unit, id, 'ada'));
+  /** What the relay sent to the queue of the service, delivered to it. */
+  const returned = async (): Promise<void> => {
+    await until('it is on its way', () => transport.published.some(({ destination }) => destination === 'inventory'));
+    const at = transport.published.findIndex(({ destination }) => destination === 'inventory');
+    const [pack] = transport.published.splice(at, 1);
+    await transport.deliver(pack!.messages);
+  };
+
+  it('K16 a redrive keeps the id, resolves the row when the message is handled, and keeps the history', async () => {
+    const [letter] = await bury('o1');
+    broken.clear();
+    await redrive(letter!.id);
+    expect((await deadLetters.get(db(), letter!.id)).status).toBe('redriving');
+    await returned();
+    expect((await effects(station)).map(({ message_id }) => message_id)).toEqual([letter!.message_id]);
+    const { status, history, redrives } = await deadLetters.get(db(), letter!.id);
+    expect([status, redrives, history.map(({ action, actor }) => [action, actor])]).toEqual([
+      'resolved',
+      0,
+      [
+        ['opened', 'consumer'],
+        ['redriven', 'ada'],
+        ['resolved', 'consumer'],
+      ],
+    ]);
+  });
+
+  it('a redriven message that fails opens the same row again at once, and is said again', async () => {
+    const [letter] = await bury('o1');
+    await until('it is said', () => transport.published.length === 1);
+    await redrive(letter!.id);
+    await returned();
+    const again = await deadLetters.get(db(), letter!.id);
+    expect([again.status, again.redrives, again.attempts]).toEqual(['open', 1, 2]);
+    expect(again.history.map(({ action }) => action)).toEqual(['opened', 'redriven', 'reopened']);
+    expect(await station.count('timer')).toBe(0);
+    await until('it is said again', () => transport.published.filter(({ type }) => type === 'message.dead_lettered').length === 2);
+  });
+
+  it('a redriven message that had had its effect after all has none again, and is resolved', async () => {
+    await transport.deliver([command('o1', { id: 'msg_known' })]);
+    broken.add('o1');
+    await station.mailbox.write(async (unit) => {
+      await deadLetters.bury(unit, [command('o1', { id: 'msg_known' })], new Error('unclear'), {
+        world: bench.world,
+        destination: 'inventory',
+        attempts: 1,
+        firstAt: unit.now,
+      });
+    });
+    const [letter] = (await deadLetters.list(db(), {}, undefined, 50)).items;
+    await redrive(letter!.id);
+    await returned();
+    expect((await deadLetters.get(db(), letter!.id)).status).toBe('resolved');
+    expect(await effects(station)).toHaveLength(1);
+  });
+
+  it('of redrives and discards at the same time one has its way; the other is refused', async () => {
+    const [letter] = await bury('o1');
+    const discard = station.mailbox.write((unit) => deadLetters.discard(unit, letter!.id, 'a test order', 'ada'));
+    const outcomes = await Promise.allSettled([redrive(letter!.id), redrive(letter!.id), discard]);
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'dead_letter_state' });
+  });
+
+  it('a discard keeps who and why', async () => {
+    const [letter] = await bury('o1');
+    await station.mailbox.write((unit) => deadLetters.discard(unit, letter!.id, 'a test order', 'ada'));
+    const { status, history } = await deadLetters.get(db(), letter!.id);
+    expect([status, history.at(-1)]).toMatchObject(['discarded', { action: 'discarded', actor: 'ada', detail: 'a test order' }]);
+    await expect(redrive(letter!.id)).rejects.toMatchObject({ code: 'dead_letter_state' });
+  });
+
+  it('one that is not there is not found', async () => {
+    await expect(redrive('dl_none')).rejects.toMatchObject({ code: 'dead_letter_not_found' });
+    await expect(deadLetters.get(db(), 'dl_none')).rejects.toMatchObject({ code: 'dead_letter_not_found' });
+  });
+
+  it('lists page by page, newest first, and by filter', async () => {
+    const letters = await bury('a', 'b', 'c', 'd', 'e');
+    const seen: string[] = [];
+    let cursor: string | null | undefined;
+    do {
+      const page = await deadLetters.list(db(), { status: 'open' }, cursor ?? undefined, 2);
+      seen.push(...page.items.map(({ subject }) => subject));
+      cursor = page.next_cursor;
+    } while (cursor !== null);
+    expect(seen).toEqual(['e', 'd', 'c', 'b', 'a']);
+    const one = await deadLetters.list(
+      db(),
+      { correlationid: 'c', code: 'contract_violation', type: 'stock.release', fingerprint: letters[2]!.fingerprint },
+      undefined,
+      50,
+    );
+    expect(one.items.map(({ subject }) => subject)).toEqual(['c']);
+    expect((await deadLetters.list(db(), { status: 'resolved' }, undefined, 50)).items).toEqual([]);
+    await expect(deadLetters.list(db(), {}, 'nonsense', 50)).rejects.toMatchObject({ code: 'invalid_cursor' });
+  });
+
+  it('groups what looks alike', async () => {
+    await bury('ord_01jm8r3v9qe7bvkc1xk6w2t4nz', 'ord_01jm8r3v9qe7bvkc1xk6w2t4n0');
+    expect(await deadLetters.groups(db())).toMatchObject([{ count: 2, code: 'contract_violation', type: 'stock.release' }]);
+  });
+
+  it('a dead letter about a dead letter says nothing more', async () => {
+    await transport.deliver([command('o1', { type: 'message.dead_lettered', data: {} })]);
+    await transport.deliver([command('o2')]);
+    await until('it is kept', async () => (await station.count('dead_letter')) === 1);
+    expect(transport.published).toEqual([]);
+  });
+});
