@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
+import { SETTINGS } from '../src/config.ts';
 import { COMMANDS, EVENTS } from '../src/contracts/messages.ts';
 import { CATALOGUE } from '../src/kernel/errors.ts';
 
@@ -59,6 +60,22 @@ export function eventsPage(events: Readonly<Record<string, z.ZodType>>, commands
   ].join('\n');
 }
 
+/** docs/operating/settings.md: every setting, its default and what it means. */
+export function settingsPage(settings: Readonly<Record<string, { readonly initial: string | undefined; readonly meaning: string }>>): string {
+  return [
+    '# Settings',
+    '',
+    'Settings are environment variables. All of them are read at start; everything that is wrong is named at once, and a combination that',
+    'cannot work is refused rather than tried (exit code 78). Lists are separated by commas, durations read `90s`, `15m`, `1h` or `2d`. Written',
+    'from `src/config.ts` by `npm run docs`.',
+    '',
+    row('setting', 'default', 'meaning'),
+    row('---', '---', '---'),
+    ...Object.entries(settings).map(([name, { initial, meaning }]) => row(code(name), initial ? code(initial) : '', meaning)),
+    '',
+  ].join('\n');
+}
+
 /** The fields of an object schema and of the objects inside it, as `lines[].sku` and their types. */
 function fieldsOf(schema: Schema, prefix = ''): [string, string][] {
   const required = new Set(schema.required);
@@ -83,6 +100,7 @@ function typeOf(schema: Schema): string {
 export const PAGES: Readonly<Record<string, () => string>> = {
   'docs/errors.md': () => errorsPage(CATALOGUE),
   'docs/events.md': () => eventsPage(EVENTS, COMMANDS),
+  'docs/operating/settings.md': () => settingsPage(SETTINGS),
 };
 
 if (import.meta.main) {

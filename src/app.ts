@@ -33,6 +33,7 @@ import { type Messaging, mailboxMigrations, messagingFor } from './messaging/mes
 import { countOutbox } from './messaging/outbox.ts';
 import type { Service } from './messaging/service.ts';
 import type { Transport } from './messaging/transport.ts';
+import { ordersService } from './orders/service.ts';
 import { simulatedGateway } from './payments/gateway.ts';
 import { paymentsService } from './payments/service.ts';
 import { VERSION } from './version.ts';
@@ -161,7 +162,11 @@ function buildServices(messagings: ReadonlyMap<ServiceName, Messaging>, config: 
   const context = (name: ServiceName) => ({ mailbox: messagings.get(name)!.mailbox, telemetry });
   const gateway = simulatedGateway({ world });
   const inventory = inventoryService(context('inventory'));
-  return [inventory, paymentsService({ ...context('payments'), gateway })];
+  return [
+    inventory,
+    ordersService({ ...context('orders'), catalogue: inventory.catalogue, defaultToken: gateway.defaultToken, deadlines: config.deadlines }),
+    paymentsService({ ...context('payments'), gateway }),
+  ];
 }
 
 async function migrateAll(services: readonly Service[], databases: ReadonlyMap<string, Database>, world: World): Promise<void> {

@@ -81,7 +81,7 @@ export const SETTINGS = {
   DATABASE_URL: setting(undefined, 'A PostgreSQL database, e.g. `postgres://user:secret@host:5432/waybill`: a schema for each service in place of a file. The message bus stays in DATA_DIR.', url('postgres:', 'postgresql:')),
   LOG_LEVEL: setting('info', 'The least severe lines to log, to standard error: trace, debug, info, warn, error, fatal or silent.', level),
   SMTP_URL: setting(undefined, 'A mail server, e.g. `smtp://user:secret@host:587`. Without it notifications are written to the log.', url('smtp:', 'smtps:')),
-  MAIL_FROM: setting('waybill@localhost', 'The sender of mails.', z.string().min(3, 'must be a mail address')),
+  MAIL_FROM: setting('waybill@localhost', 'The sender of mails, as those who get them see it.', z.string().min(3, 'must be a mail address')),
   DEADLINE_STOCK: setting('1h', 'How long an order waits for stock to answer before it is cancelled.', duration),
   DEADLINE_PAYMENT: setting('1h', 'How long an order waits for the payment provider before it is cancelled.', duration),
   DEADLINE_SHIPPING: setting('24h', 'How long an order waits for the carrier before it is put on hold.', duration),
@@ -204,12 +204,6 @@ function contradictions({ services, parts, host: address, allowUnprotected }: Co
     );
   }
   return faults;
-}
-
-/** The table of settings as Markdown, for docs/operating/settings.md. */
-export function settingsTable(): string {
-  const rows = Object.entries(SETTINGS).map(([name, { initial, meaning }]) => `| \`${name}\` | ${initial ? `\`${initial}\`` : ''} | ${meaning} |`);
-  return ['| setting | default | meaning |', '|---|---|---|', ...rows, ''].join('\n');
 }
 
 /** The environment of this process. */

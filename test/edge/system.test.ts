@@ -34,7 +34,11 @@ describe('health', () => {
   test('/metrics is Prometheus text, with what nobody counts while it happens', async () => {
     const { headers, body } = await app.ask<string>('GET', '/metrics');
     expect(headers.get('content-type')).toContain('text/plain');
-    for (const line of ['waybill_outbox_messages{service="orders"} 0', 'waybill_dead_letters_open{service="payments"} 0', 'waybill_queue_messages{queue="shipping"} 0'])
+    for (const line of [
+      'waybill_outbox_messages{service="orders"} 0',
+      'waybill_dead_letters_open{service="payments"} 0',
+      'waybill_queue_messages{queue="shipping"} 0',
+    ])
       expect(body).toContain(line);
     expect(body).toMatch(/waybill_http_request_seconds_count\{method="GET",route="\/health",status="200"\} \d/);
   });
@@ -50,7 +54,12 @@ describe('consumers', () => {
   }
 
   test('are paused with a reason, which health repeats, and resumed', async () => {
-    const paused = await app.ask<Consumer>('POST', '/v1/consumers/notifications/pause', { reason: 'mail server moves' }, { 'operation-name': 'move' });
+    const paused = await app.ask<Consumer>(
+      'POST',
+      '/v1/consumers/notifications/pause',
+      { reason: 'mail server moves' },
+      { 'operation-name': 'move' },
+    );
     expect(paused.body).toMatchObject({ consumer: 'notifications', paused: true, reason: 'mail server moves', actor: 'local: move' });
     const unwell = await app.until<Health>('/health', ({ status }) => status === 'degraded');
     expect(unwell.checks['consumer notifications']).toEqual({ status: 'degraded', detail: 'paused: mail server moves' });
@@ -60,7 +69,10 @@ describe('consumers', () => {
 
   test('are not found by other names, and not paused without a reason', async () => {
     expect(await app.ask('POST', '/v1/consumers/nobody/resume')).toMatchObject({ status: 404, body: { code: 'consumer_not_found' } });
-    expect(await app.ask('POST', '/v1/consumers/orders/pause', {})).toMatchObject({ status: 400, body: { errors: [{ field: 'reason', rule: 'is required' }] } });
+    expect(await app.ask('POST', '/v1/consumers/orders/pause', {})).toMatchObject({
+      status: 400,
+      body: { errors: [{ field: 'reason', rule: 'is required' }] },
+    });
   });
 });
 
@@ -68,7 +80,10 @@ describe('dead letters', () => {
   test('there are none at first, and none by that id', async () => {
     expect(await app.get('/v1/dead-letters')).toEqual({ items: [], next_cursor: null });
     expect(await app.get('/v1/dead-letters/groups')).toEqual({ items: [] });
-    for (const [method, path] of [['GET', ''], ['POST', '/redrive']] as const)
+    for (const [method, path] of [
+      ['GET', ''],
+      ['POST', '/redrive'],
+    ] as const)
       expect(await app.ask(method, `/v1/dead-letters/dl_none${path}`), path).toMatchObject({ status: 404, body: { code: 'dead_letter_not_found' } });
     expect(await app.ask('GET', '/v1/dead-letters?cursor=abc')).toMatchObject({ status: 400, body: { code: 'invalid_cursor' } });
   });

@@ -1,0 +1,68 @@
+import { describe, expect, test } from 'vitest';
+import { type Check, healthDoors } from '../../src/edge/health.ts';
+import { createMetrics } from '../../src/kernel/telemetry.ts';
+import { testWorld } from '../support/world.ts';
+
+const fine: Check = { name: 'database orders', about: 'db', run: async () => undefined };
+
+function open(checks: readonly Check[], ready = true) {
+  const world = testWorld();
+  const doors = healthDoors({ world, metrics: createMetrics(), version: '1.2.3', checks, ready: () => ready, refresh: async () => undefined });
+  const ask = async (path: string): Promise<{ status: number; body: { status: string; uptime_seconds: number; checks: Record<string, object> } }> => {
+    const { status, body } = await doors.find((door) => door.path === path)!.answer(path);
+    return { status, body: JSON.parse(String(body)) };
+  };
+  return { world, ask };
+}
+
+describe('health', () => {
+  test('is the worst of its checks, and each part shows its own', async () => {
+    const { ask } = open([
+      fine,
+      { name: 'bus', about: 'queue', run: async () => ({ status: 'down', detail: 'the disk is full' }) },
+      { name: 'consumer orders', about: 'rest', run: async () => ({ status: 'degraded', detail: 'paused: x' }) },
+    ]);
+    expect(await ask('/health')).toMatchObject({
+      status: 503,
+      body: {
+        status: 'down',
+        checks: {
+          'database orders': { status: 'ok' },
+          bus: { status: 'down', detail: 'the disk is full' },
+          'consumer orders': { status: 'degraded' },
+        },
+      },
+    });
+    expect(await ask('/health/db')).toMatchObject({ status: 200, body: { status: 'ok' } });
+    expect(await ask('/health/queue')).toMatchObject({ status: 503 });
+  });
+
+  test('degraded is for people: requests still come', async () => {
+    const { ask } = open([{ name: 'consumer orders', about: 'rest', run: async () => ({ status: 'degraded', detail: 'paused' }) }]);
+    expect(await ask('/health')).toMatchObject({ status: 200, body: { status: 'degraded' } });
+    expect(await ask('/health/ready')).toMatchObject({ status: 200, body: { status: 'ok' } });
+  });
+
+  test('alive is not ready: a database that is away is no reason to be restarted', async () => {
+    const away: Check = { name: 'database orders', about: 'db', run: () => Promise.reject(new Error('connect db.internal')) };
+    const { ask } = open([away]);
+    expect(await ask('/health/live')).toMatchObject({ status: 200, body: { status: 'ok' } });
+    const ready = await ask('/health/ready');
+    expect(ready).toMatchObject({ status: 503, body: { checks: { 'database orders': { status: 'down', detail: 'does not answer' } } } });
+  });
+
+  test('not ready before everything has started', async () => {
+    expect(await open([fine], false).ask('/health/ready')).toMatchObject({ status: 503 });
+    expect(await open([fine], false).ask('/health')).toMatchObject({ status: 200 });
+  });
+
+  test('a check that hangs is down after its deadline', async () => {
+    const { world, ask } = open([{ ...fine, run: () => new Promise(() => undefined) }]);
+    const asked = ask('/health/db');
+    world.advance(2_000);
+    expect(await asked).toMatchObject({
+      status: 503,
+      body: { checks: { 'database orders': { detail: 'no answer within 2 s' } }, uptime_seconds: 2 },
+    });
+  });
+});
