@@ -32,8 +32,8 @@ export type Verdict = 'again' | 'stale' | 'storage_full' | 'unavailable';
 
 /**
  * What an error of the server or of the way to it means. Keys are SQLSTATEs, the two characters of their class, or codes of Node.
- * `again`: the transaction was undone for the sake of others and is run once more from its start. `stale`: the same, on another
- * connection, for what this one has prepared no longer fits the tables.
+ * `again`: the transaction was undone for the sake of others and is run once more from its start. `stale`: the same, after everything
+ * prepared is forgotten, for a migration has changed the tables beneath it.
  */
 export const VERDICTS: Readonly<Record<string, Verdict>> = {
   '40001': 'again', // serialization_failure
@@ -77,6 +77,7 @@ export function openPostgres({ name, url, schema, metrics, world, poolMax = 8 }:
 
 /** The Database over any source of sessions. */
 export function databaseOver({ name, sessions, metrics, world = realWorld() }: { name: string; sessions: Sessions; metrics?: Metrics; world?: World }): Database {
+  const names = preparedNames();
   const underWay = new Set<Promise<unknown>>();
   let closing: Promise<void> | undefined;
 
@@ -94,11 +95,12 @@ export function databaseOver({ name, sessions, metrics, world = realWorld() }: {
     const session = await sessions.acquire();
     let broken = true;
     try {
-      const answer = await ask(runnerOver(session));
+      const answer = await ask(runnerOver(session, names));
       broken = false;
       return answer;
     } catch (error) {
       broken = isBroken(error);
+      if (error instanceof Again && error.stale) names.renew();
       throw error;
     } finally {
       session.release(broken);
@@ -111,13 +113,14 @@ export function databaseOver({ name, sessions, metrics, world = realWorld() }: {
         return await attempt(await sessions.acquire(), work);
       } catch (error) {
         if (!(error instanceof Again) || run === RUNS_MAX) throw error;
+        if (error.stale) names.renew();
         await world.sleep(backoff(run, { first: 5, most: 100 }, world.random()));
       }
     }
   }
 
   async function attempt<T>(session: Session, work: (tx: Tx) => Promise<T>): Promise<T> {
-    const unit = unitOfWork(runnerOver(session), postgresDialect);
+    const unit = unitOfWork(runnerOver(session, names), postgresDialect);
     let broken = true;
     try {
       const begun = session.query('begin');
@@ -178,7 +181,7 @@ class Again extends Fault {
 }
 
 /** Is the connection of no further use? */
-const isBroken = (error: unknown): boolean => error instanceof Again ? error.stale : error instanceof Fault && error.code === 'unavailable';
+const isBroken = (error: unknown): boolean => error instanceof Fault && error.code === 'unavailable';
 
 async function commit(session: Session): Promise<void> {
   let command: string;
@@ -193,7 +196,7 @@ async function commit(session: Session): Promise<void> {
 /** Answers whether the connection is broken. */
 const rollback = (session: Session): Promise<boolean> => session.query('rollback').then(() => false, () => true);
 
-function runnerOver(session: Session): Runner {
+function runnerOver(session: Session, names: Names): Runner {
   async function rowsOf(text: string, parameters: readonly unknown[], name?: string): Promise<object[]> {
     try {
       return (await session.query(text, parameters, name)).rows;
@@ -205,7 +208,7 @@ function runnerOver(session: Session): Runner {
     async run(statement, rows) {
       const text = statement.text(postgresDialect);
       const parameters = postgresDialect.encode(Object.keys(statement.columns), rows as readonly Record<string, unknown>[]);
-      return parseJson(await rowsOf(text, parameters, nameOf(text)), statement.json) as never;
+      return parseJson(await rowsOf(text, parameters, names.of(text)), statement.json) as never;
     },
     async query(query, options) {
       const { sql, parameters } = query.compile();
@@ -224,16 +227,30 @@ function runnerOver(session: Session): Runner {
   };
 }
 
-const names = new Map<string, string>();
+/** The names of prepared statements. Only `run` has them: its texts are fixed, those of `query` are without number. */
+interface Names {
+  of(text: string): string;
+  /** From now on other names: every connection prepares anew what it uses. */
+  renew(): void;
+}
 
-/** A prepared statement's name. Only `run` has one: its texts are fixed, those of `query` are without number. */
-function nameOf(text: string): string {
-  let name = names.get(text);
-  if (name === undefined) {
-    name = createHash('sha256').update(text).digest('base64url').slice(0, 32);
-    names.set(text, name);
-  }
-  return name;
+function preparedNames(): Names {
+  const names = new Map<string, string>();
+  let generation = 0;
+  return {
+    of(text) {
+      let name = names.get(text);
+      if (name === undefined) {
+        name = `${generation}_${createHash('sha256').update(text).digest('base64url').slice(0, 32)}`;
+        names.set(text, name);
+      }
+      return name;
+    },
+    renew() {
+      generation += 1;
+      names.clear();
+    },
+  };
 }
 
 /** The verdict on an error; undefined when it is the statement's own fault. */
