@@ -78,6 +78,7 @@ export async function onceEach<Command, Result>(
 
   const answers = await claimKeys(unit, keys);
   const fresh = commands.flatMap((command, i) => (answers[i] === undefined ? [{ command, i }] : []));
+  if (fresh.length === 0) return answers as (Result | Refusal)[]; // `many` may do its work without looking at what it is handed
   const results = await many(fresh.map(({ command }) => command));
   fresh.forEach(({ i }, n) => (answers[i] = results[n]!));
   await keepAnswers(
