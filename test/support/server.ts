@@ -36,6 +36,9 @@ export interface ServerOptions {
   readonly dataDir?: string;
 }
 
+// What CI tells the tests is no setting of the program, and the program refuses what it does not know.
+const ownEnvironment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WAYBILL_')));
+
 /** Starts the program and waits until it is ready. Throws with all it printed when it ends before. */
 export async function startServer({ command = ['node', 'bin/waybill.mjs', 'start'], env = {}, dataDir }: ServerOptions = {}): Promise<Server> {
   const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'waybill-server-')));
@@ -43,7 +46,7 @@ export async function startServer({ command = ['node', 'bin/waybill.mjs', 'start
   const [program, ...given] = command;
   const child = spawn(program!, given, {
     cwd: ROOT,
-    env: { ...process.env, HOST: '127.0.0.1', PORT: String(port), DATA_DIR: folder, LOG_LEVEL: 'warn', ...env },
+    env: { ...ownEnvironment, HOST: '127.0.0.1', PORT: String(port), DATA_DIR: folder, LOG_LEVEL: 'warn', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true, // a group of its own: what it starts can be reached with it
   });
