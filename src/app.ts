@@ -16,9 +16,11 @@ import type { Database } from './db/database.ts';
 import { migrate } from './db/migrate.ts';
 import { openPostgres } from './db/postgres.ts';
 import { openSqlite } from './db/sqlite.ts';
+import { auditorService } from './auditor/service.ts';
+import { type Parts, backlogOf, checksOf, refreshGauges } from './edge/checks.ts';
 import { consoleDoors } from './edge/console.ts';
 import { docsDoors } from './edge/docs.ts';
-import { type Check, healthDoors } from './edge/health.ts';
+import { healthDoors } from './edge/health.ts';
 import { type Edge, openEdge } from './edge/http.ts';
 import { operationRoutes } from './edge/operations.ts';
 import { openPressure } from './edge/pressure.ts';
@@ -30,9 +32,7 @@ import { type World, realWorld } from './kernel/world.ts';
 import { queueOf } from './messaging/consumer.ts';
 import { embeddedTransport } from './messaging/embedded.ts';
 import { type Messaging, mailboxMigrations, messagingFor } from './messaging/messaging.ts';
-import { countOutbox } from './messaging/outbox.ts';
-import type { Service } from './messaging/service.ts';
-import type { Transport } from './messaging/transport.ts';
+import type { Route, Service } from './messaging/service.ts';
 import { ordersService } from './orders/service.ts';
 import { simulatedGateway } from './payments/gateway.ts';
 import { paymentsService } from './payments/service.ts';
@@ -50,10 +50,7 @@ export interface AppOptions {
   readonly checkAnswers?: boolean;
 }
 
-interface Tools {
-  readonly world: World;
-  readonly telemetry: Telemetry;
-}
+type Tools = Required<AppOptions>;
 
 /** The program, not yet started. `start` throws a Fault whose message is for the person who started it. */
 export function buildApp(
@@ -92,54 +89,61 @@ function prepareFolder(folder: string): void {
   }
 }
 
-function compose(config: Config, { world, telemetry, checkAnswers }: Tools & { checkAnswers: boolean }): { edge: Edge; things: Runnable[] } {
-  const tools = { world, telemetry };
+const onStart = (name: string, start: () => Promise<void> | void): Runnable => runnable(name, start, () => undefined);
+const onStop = (name: string, stop: () => Promise<void> | void): Runnable => runnable(name, () => undefined, stop);
+
+function compose(config: Config, tools: Tools): { edge: Edge; things: Runnable[] } {
   const transport = embeddedTransport({ file: join(config.dataDir, 'bus.db'), ...tools });
   const databases = new Map(config.services.map((name) => [name, openDatabase(name, config, tools)]));
   const messagings = new Map([...databases].map(([service, db]) => [service, messagingFor({ service, db, transport, ...tools })]));
   const services = buildServices(messagings, config, tools);
-  const all = [...messagings.values()];
-  const consumers = services.map((service) => messagings.get(service.name as ServiceName)!.consumer(service.subscriptions));
+  const auditor = auditorService({ databases: Object.fromEntries(databases), ...tools });
 
   const foundation = [
-    runnable(
-      'databases',
-      () => undefined,
-      async () => void (await Promise.all([...databases.values()].map((db) => db.close()))),
-    ),
+    onStop('databases', async () => void (await Promise.all([...databases.values()].map((db) => db.close())))),
     transport,
-    runnable(
-      'migrations',
-      () => migrateAll(services, databases, world),
-      () => undefined,
-    ),
-    runnable(
-      'queues',
-      () => transport.declare(services.map(({ name, subscriptions }) => queueOf(name, subscriptions))),
-      () => undefined,
-    ),
+    onStart('migrations', () => migrateAll(services, databases, tools.world)),
+    onStart('queues', () => transport.declare(services.map(({ name, subscriptions }) => queueOf(name, subscriptions)))),
   ];
-  const relays = all.flatMap(({ relay, scheduler }) => [relay, scheduler]);
-  const workers = [...services.flatMap(({ runnables }) => runnables), ...consumers];
+  const relays = [...messagings.values()].flatMap(({ relay, scheduler }) => [relay, scheduler]);
+  const consumers = services.map(({ name, subscriptions }) => messagings.get(name as ServiceName)!.consumer(subscriptions));
+  const workers = [...services.flatMap(({ runnables }) => runnables), ...consumers, ...auditor.runnables];
+  const doors = openDoors(
+    config,
+    { transport, services: [...messagings.values()] },
+    [...services, auditor].flatMap(({ routes }) => routes),
+    tools,
+  );
+  return { edge: doors.edge, things: [...foundation, ...relays, ...workers, ...doors.things] };
+}
 
-  const pressure = openPressure({ ...tools, limits: config.shed, backlog: () => backlogOf(databases, transport) });
-  const routes = [...services.flatMap((service) => service.routes), ...operationRoutes(all)];
+/** The doors: the routes of the services, and the system's own. */
+function openDoors(
+  config: Config,
+  parts: Parts,
+  serviceRoutes: readonly Route[],
+  { world, telemetry, checkAnswers }: Tools,
+): { edge: Edge; things: Runnable[] } {
+  const { metrics } = telemetry;
+  const pressure = openPressure({ world, telemetry, limits: config.shed, backlog: () => backlogOf(parts) });
+  const routes = [...serviceRoutes, ...operationRoutes(parts.services)];
   let open = false;
   const health = healthDoors({
     world,
-    metrics: telemetry.metrics,
+    metrics,
     version: VERSION,
-    checks: checksOf(databases, transport, all),
+    checks: checksOf(parts),
     ready: () => open,
-    refresh: () => refreshGauges(databases, transport, all, telemetry),
+    refresh: () => refreshGauges(parts, metrics),
   });
-  const doors = [...health, ...docsDoors({ version: VERSION, routes, others: health }), ...(config.parts.includes('console') ? consoleDoors() : [])];
+  const docs = docsDoors({ version: VERSION, routes, others: health });
   const edge = openEdge({
-    ...tools,
+    world,
+    telemetry,
     host: config.host,
     port: config.port,
     routes,
-    doors,
+    doors: [...health, ...docs, ...(config.parts.includes('console') ? consoleDoors() : [])],
     localOnly: isLoopback(config.host) && !config.allowUnprotected,
     overloaded: pressure.overloaded,
     checkAnswers,
@@ -149,7 +153,7 @@ function compose(config: Config, { world, telemetry, checkAnswers }: Tools & { c
     () => void (open = true),
     () => void (open = false),
   );
-  return { edge, things: [...foundation, ...relays, ...workers, pressure, edge, readiness] };
+  return { edge, things: [pressure, edge, readiness] };
 }
 
 function openDatabase(name: ServiceName, { databaseUrl, dataDir }: Config, { world, telemetry: { metrics } }: Tools): Database {
@@ -172,46 +176,4 @@ function buildServices(messagings: ReadonlyMap<ServiceName, Messaging>, config: 
 async function migrateAll(services: readonly Service[], databases: ReadonlyMap<string, Database>, world: World): Promise<void> {
   for (const { name, migrations } of services)
     await migrate(databases.get(name)!, [mailboxMigrations, { room: name, folder: migrations }], world.now());
-}
-
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) => total + n, 0);
-
-async function backlogOf(databases: ReadonlyMap<string, Database>, transport: Transport): Promise<{ outbox: number; queues: number }> {
-  const outboxes = await Promise.all([...databases.values()].map(countOutbox));
-  return { outbox: sum(outboxes), queues: sum(Object.values(await transport.depths())) };
-}
-
-async function refreshGauges(
-  databases: ReadonlyMap<string, Database>,
-  transport: Transport,
-  all: readonly Messaging[],
-  { metrics }: Telemetry,
-): Promise<void> {
-  await transport.depths();
-  for (const [service, db] of databases) metrics.outboxDepth.set({ service }, await countOutbox(db));
-  for (const { service, control } of all) metrics.deadLetters.set({ service }, (await control.state()).dead_letters);
-}
-
-function checksOf(databases: ReadonlyMap<string, Database>, transport: Transport, all: readonly Messaging[]): Check[] {
-  return [
-    ...[...databases].map(([name, db]): Check => ({ name: `database ${name}`, about: 'db', run: () => db.ping().then(() => undefined) })),
-    {
-      name: 'bus',
-      about: 'queue',
-      run: async () => {
-        const { ok, reason } = await transport.health();
-        return ok ? undefined : { status: 'down', detail: reason ?? 'does not work' };
-      },
-    },
-    ...all.map(({ service, control }): Check => ({
-      name: `consumer ${service}`,
-      about: 'rest',
-      run: async () => {
-        const { status, reason, last_error, dead_letters } = await control.state();
-        if (status === 'paused') return { status: 'degraded', detail: `paused: ${reason}` };
-        if (status !== 'running') return { status: 'down', detail: `${status}${last_error === null ? '' : `: ${last_error}`}` };
-        return dead_letters === 0 ? undefined : { status: 'degraded', detail: `${dead_letters} dead letters are open` };
-      },
-    })),
-  ];
 }

@@ -1,0 +1,56 @@
+/**
+ * What /health looks at and /metrics counts of the program's moving parts: databases, bus, consumers, what waits.
+ */
+import type { Database } from '../db/database.ts';
+import type { Metrics } from '../kernel/telemetry.ts';
+import { countOutbox } from '../messaging/outbox.ts';
+import type { Transport } from '../messaging/transport.ts';
+import type { Check } from './health.ts';
+import type { Operated } from './operations.ts';
+
+export interface Parts {
+  readonly transport: Transport;
+  readonly services: readonly Operated[];
+}
+
+const databasesOf = (services: readonly Operated[]): [string, Database][] => services.map(({ service, mailbox }) => [service, mailbox.db]);
+
+export const checksOf = ({ transport, services }: Parts): Check[] => [
+  ...databasesOf(services).map(([name, db]): Check => ({ name: `database ${name}`, about: 'db', run: () => db.ping().then(() => undefined) })),
+  {
+    name: 'bus',
+    about: 'queue',
+    run: async () => {
+      const { ok, reason } = await transport.health();
+      return ok ? undefined : { status: 'down', detail: reason ?? 'does not work' };
+    },
+  },
+  ...services.map(consumerCheck),
+];
+
+const consumerCheck = ({ service, control }: Operated): Check => ({
+  name: `consumer ${service}`,
+  about: 'rest',
+  run: async () => {
+    const { status, reason, last_error, dead_letters } = await control.state();
+    if (status === 'paused') return { status: 'degraded', detail: `paused: ${reason}` };
+    if (status !== 'running') return { status: 'down', detail: `${status}${last_error === null ? '' : `: ${last_error}`}` };
+    return dead_letters === 0 ? undefined : { status: 'degraded', detail: `${dead_letters} dead letters are open` };
+  },
+});
+
+/** Messages not yet published and not yet handled, over all services. */
+export async function backlogOf({ transport, services }: Parts): Promise<{ outbox: number; queues: number }> {
+  const outboxes = await Promise.all(databasesOf(services).map(([, db]) => countOutbox(db)));
+  const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) => total + n, 0);
+  return { outbox: sum(outboxes), queues: sum(Object.values(await transport.depths())) };
+}
+
+/** Brings the gauges up to date that nobody keeps up to date while things happen. */
+export async function refreshGauges({ transport, services }: Parts, { outboxDepth, deadLetters }: Metrics): Promise<void> {
+  await transport.depths(); // keeps its own gauge
+  for (const { service, mailbox, control } of services) {
+    outboxDepth.set({ service }, await countOutbox(mailbox.db));
+    deadLetters.set({ service }, (await control.state()).dead_letters);
+  }
+}
