@@ -13,14 +13,14 @@ import pg from 'pg';
 import type { Database } from '../../src/db/database.ts';
 import { databaseOver, openPostgres } from '../../src/db/postgres.ts';
 import { openSqlite } from '../../src/db/sqlite.ts';
-import { pgliteSessions } from './pglite.ts';
+import { dropPgliteSchema, pgliteSessions } from './pglite.ts';
 
 export interface OpenDatabase {
   readonly db: Database;
   /** Closes it and opens the same data anew. */
   reopen(): Promise<Database>;
-  /** Opens a second handle on the same data, as another process would. Absent where that is impossible. */
-  readonly another?: () => Database;
+  /** Opens a second handle on the same data, as another process would. */
+  another(): Database;
   /** Closes every handle and removes the data. */
   drop(): Promise<void>;
 }
@@ -31,7 +31,7 @@ export interface TestDatabase {
 }
 
 /** Handles on one set of data; `drop` closes them all before `remove`. */
-function handles(openOne: () => Database, options: { many: boolean; remove(): Promise<void> }): OpenDatabase {
+function handles(openOne: () => Database, remove: () => Promise<void>): OpenDatabase {
   const opened = [openOne()];
   const another = (): Database => {
     const handle = openOne();
@@ -44,10 +44,10 @@ function handles(openOne: () => Database, options: { many: boolean; remove(): Pr
       await Promise.all(opened.map((handle) => handle.close()));
       return another();
     },
-    ...(options.many ? { another } : {}),
+    another,
     async drop() {
       await Promise.all(opened.map((handle) => handle.close()));
-      await options.remove();
+      await remove();
     },
   };
 }
@@ -59,27 +59,27 @@ export const sqlite: TestDatabase = {
   name: 'sqlite',
   async open() {
     const folder = await temporaryFolder();
-    return handles(() => openSqlite({ name: 'test', file: join(folder, 'test.db') }), { many: true, remove: remover(folder) });
-  },
-};
-
-const pglite: TestDatabase = {
-  name: 'pglite',
-  async open() {
-    const folder = await temporaryFolder();
-    return handles(() => databaseOver({ name: 'test', sessions: pgliteSessions(join(folder, 'data')) }), { many: false, remove: remover(folder) });
+    return handles(() => openSqlite({ name: 'test', file: join(folder, 'test.db') }), remover(folder));
   },
 };
 
 /** A name nobody else has, for what a test creates and drops in a shared server. */
 export const throwAwayName = (): string => `waybill_test_${randomBytes(6).toString('hex')}`;
 
+const pglite: TestDatabase = {
+  name: 'pglite',
+  async open() {
+    const schema = throwAwayName();
+    return handles(() => databaseOver({ name: 'test', sessions: pgliteSessions(schema) }), () => dropPgliteSchema(schema));
+  },
+};
+
 export function postgresAt(url: string): TestDatabase {
   return {
     name: 'postgres',
     async open() {
       const schema = throwAwayName();
-      return handles(() => openPostgres({ name: 'test', url, schema, poolMax: 4 }), { many: true, remove: () => ask(url, `drop schema if exists ${schema} cascade`) });
+      return handles(() => openPostgres({ name: 'test', url, schema, poolMax: 4 }), () => ask(url, `drop schema if exists ${schema} cascade`));
     },
   };
 }

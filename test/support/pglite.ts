@@ -1,16 +1,19 @@
 /**
  * PostgreSQL without PostgreSQL: PGlite (PostgreSQL compiled to WebAssembly) behind the same sessions as the real one, so that the
  * dialect and the retry table are exercised on any machine. For tests only: it does not flush, and it has one connection.
+ *
+ * One engine serves a whole test run, since it takes 2 to 5 seconds to start; every database of a test is a schema in it.
  */
 import { PGlite } from '@electric-sql/pglite';
 import { PARSERS, type Session, type Sessions } from '../../src/db/postgres-pool.ts';
 
-/** `folder`: where the data is kept; in memory when absent. */
-export function pgliteSessions(folder?: string): Sessions {
-  const engine = folder === undefined ? new PGlite({ parsers: PARSERS }) : new PGlite(folder, { parsers: PARSERS });
-  // One connection: whoever wants it waits for the one before.
-  let free: Promise<void> = Promise.resolve();
+let started: PGlite | undefined;
+const engine = (): PGlite => (started ??= new PGlite({ parsers: PARSERS }));
 
+/** One connection: whoever wants it waits for the one before. */
+let free: Promise<void> = Promise.resolve();
+
+export function pgliteSessions(schema: string): Sessions {
   async function acquire(): Promise<Session> {
     const turn = free;
     let release = (): void => undefined;
@@ -18,16 +21,23 @@ export function pgliteSessions(folder?: string): Sessions {
       release = resolve;
     });
     await turn;
+    await engine().exec(`create schema if not exists "${schema}"; set search_path = "${schema}"`);
     return {
       async query(text, parameters = []) {
-        const { rows } = await engine.query<object>(text, [...parameters]);
+        const { rows } = await engine().query<object>(text, [...parameters]);
         return { rows, command: text.toUpperCase() };
       },
       async script(text) {
-        await engine.exec(text);
+        await engine().exec(text);
       },
       release: () => release(),
     };
   }
-  return { acquire, end: () => engine.close() };
+  return { acquire, end: () => Promise.resolve() };
+}
+
+export async function dropPgliteSchema(schema: string): Promise<void> {
+  const session = await pgliteSessions(schema).acquire();
+  await session.script(`drop schema "${schema}" cascade`);
+  session.release(false);
 }
