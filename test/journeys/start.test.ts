@@ -25,9 +25,9 @@ describe('npm start', () => {
         payment: { token: 'tok_ok' },
       });
       const shipment = await until(async () => {
-        const page = (await (await fetch(`${server.url}/v1/shipments?order_id=${order.id}`)).json()) as {
-          items: { status: string; order_id: string }[];
-        };
+        const answer = await fetch(`${server.url}/v1/shipments?order_id=${order.id}`);
+        expect(answer.status).toBe(200);
+        const page = (await answer.json()) as { items: { status: string; order_id: string }[] };
         return page.items.find(({ status }) => status === 'ready');
       }, 'the shipment is ready');
       expect(shipment.order_id).toBe(order.id);
