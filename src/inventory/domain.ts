@@ -131,7 +131,7 @@ export interface CountLine {
 /** Goods that arrive. Moves `stock`, which must hold the levels of all lines. */
 export function receive(document: StockDocument, lines: readonly { sku: string; quantity: number }[], stock: Stock): MovedLine[] {
   return lines.map(({ sku, quantity }) => {
-    moveByHand(document, { sku, quantity, account: 'available' }, 'outside:supplier', stock);
+    postLine(document, { sku, quantity, account: 'available' }, 'outside:supplier', stock);
     return movedLine(document, sku, quantity, stock);
   });
 }
@@ -139,7 +139,7 @@ export function receive(document: StockDocument, lines: readonly { sku: string; 
 /** Corrections by people. All lines or none; the refusal names the first line that takes more than there is. Moves `stock`. */
 export function adjust(document: StockDocument, lines: readonly AdjustmentLine[], stock: Stock): MovedLine[] {
   return lines.map(({ sku, quantity, account = 'available' }, i) => {
-    if (!moveByHand(document, { sku, quantity, account }, 'outside:found', stock)) {
+    if (!postLine(document, { sku, quantity, account }, 'outside:found', stock)) {
       const there = cellOf(document, sku, stock).now[account];
       throw insufficient(`${-quantity} of ${sku} cannot be taken out of ${there} ${account}`, `lines.${i}.quantity`, there);
     }
@@ -160,7 +160,7 @@ export function count(document: StockDocument, lines: readonly CountLine[], stoc
         { field: `lines.${i}.expected_on_hand`, rule: `on hand are ${before}` },
       ]);
     const quantity = counted - before;
-    if (quantity !== 0 && !moveByHand(document, { sku, quantity, account: 'available' }, 'outside:found', stock))
+    if (quantity !== 0 && !postLine(document, { sku, quantity, account: 'available' }, 'outside:found', stock))
       throw insufficient(
         `${counted} of ${sku} were counted, fewer than the ${before - now.available} that are reserved or set aside`,
         `lines.${i}.counted`,
@@ -182,7 +182,7 @@ function cellOf({ warehouse_id }: StockDocument, sku: string, stock: Stock): Cel
 }
 
 /** One posting of a document: in from `source` when `quantity` is positive, else out to the shrinkage. */
-function moveByHand(
+function postLine(
   { id, kind, warehouse_id, reason }: StockDocument,
   { sku, quantity, account }: Required<AdjustmentLine>,
   source: 'outside:supplier' | 'outside:found',

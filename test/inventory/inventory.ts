@@ -1,0 +1,89 @@
+/** Inventory on a test database, with a few words for what tests do to it. */
+import { inventoryService, type InventoryService } from '../../src/inventory/service.ts';
+import type { Message } from '../../src/contracts/envelope.ts';
+import type { MessageType } from '../../src/contracts/messages.ts';
+import { createTelemetry } from '../../src/kernel/telemetry.ts';
+import type { AnyMessage, RequestContext } from '../../src/messaging/service.ts';
+import type { OpenDatabase, TestDatabase } from '../support/databases.ts';
+import { type TestMailbox, call, deliver, messageOf, openTestMailbox } from '../support/mailbox.ts';
+import { type TestWorld, testWorld } from '../support/world.ts';
+
+export interface Thing {
+  readonly id: string;
+  readonly version: number;
+  readonly archived_at: string | null;
+}
+export interface ItemPage {
+  readonly items: Record<string, unknown>[];
+  readonly next_cursor: string | null;
+}
+
+export interface TestInventory extends TestMailbox {
+  readonly world: TestWorld;
+  readonly service: InventoryService;
+  readonly open: OpenDatabase;
+  /** Calls a route with a body. */
+  send<Answer = Thing>(
+    method: 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    path: string,
+    body?: unknown,
+    given?: { params?: unknown; query?: unknown; context?: RequestContext },
+  ): Promise<Answer>;
+  get<Answer = ItemPage>(path: string, query?: unknown, params?: unknown): Promise<Answer>;
+  /** Makes a warehouse with stock; products come to be as needed. Answers its id. */
+  stocked(stock: Readonly<Record<string, number>>, priority?: number): Promise<string>;
+  /** What is there: on_hand, reserved, available. */
+  levelOf(warehouse_id: string, sku: string): Promise<[on_hand: number, reserved: number, available: number]>;
+  reserve(order_id: string, lines: Readonly<Record<string, number>>): AnyMessage<'stock.reserve'>;
+  release(order_id: string): AnyMessage<'stock.release'>;
+  commit(order_id: string): AnyMessage<'stock.commit'>;
+  /** Delivers messages in one batch and answers what was said, as `type order`. */
+  tell(...messages: Message[]): Promise<string[]>;
+}
+
+export async function openInventory(database: TestDatabase): Promise<TestInventory> {
+  const open = await database.open();
+  const world = testWorld();
+  const migrations = new URL('../../src/inventory/migrations/', import.meta.url);
+  const mailbox = await openTestMailbox(open.db, { service: 'inventory', migrations, world });
+  const service = inventoryService({ mailbox: mailbox.mailbox, telemetry: createTelemetry({ level: 'silent' }) });
+
+  const send: TestInventory['send'] = (method, path, body, given = {}) => call(service, method, path, { body, ...given }) as never;
+  const get: TestInventory['get'] = (path, query, params) => call(service, 'GET', path, { query, params }) as never;
+  const message = <T extends MessageType>(type: T, order_id: string, data: Parameters<typeof messageOf<T>>[3]): AnyMessage<T> =>
+    messageOf(world, type, order_id, data);
+  return {
+    ...mailbox,
+    world,
+    service,
+    open,
+    send,
+    get,
+    async stocked(stock, priority) {
+      const { id } = await send('POST', '/v1/warehouses', { name: 'North', location: 'Oslo', priority });
+      const lines = Object.entries(stock).map(([sku, quantity]) => ({ sku, quantity }));
+      const known = new Set((await service.catalogue(lines.map(({ sku }) => sku))).map(({ sku }) => sku));
+      for (const { sku } of lines) if (!known.has(sku)) await send('POST', '/v1/products', { sku, name: sku, price: 100, currency: 'EUR' });
+      const received = lines.filter(({ quantity }) => quantity > 0);
+      if (received.length > 0) await send('POST', '/v1/stock/receipts', { warehouse_id: id, lines: received });
+      return id;
+    },
+    async levelOf(warehouse_id, sku) {
+      const { items } = await get('/v1/stock', { warehouse_id, sku });
+      return [Number(items[0]?.on_hand ?? 0), Number(items[0]?.reserved ?? 0), Number(items[0]?.available ?? 0)];
+    },
+    reserve: (order_id, lines) =>
+      message('stock.reserve', order_id, {
+        order_id,
+        lines: Object.entries(lines).map(([sku, quantity], i) => ({ line_id: `lin_${i}`, sku, quantity })),
+      }),
+    release: (order_id) => message('stock.release', order_id, { order_id, reason: 'customer' }),
+    commit: (order_id) => message('stock.commit', order_id, { order_id, shipment_id: `shp_${order_id}` }),
+    async tell(...messages) {
+      const from = mailbox.said.length;
+      await deliver(mailbox.mailbox, service, messages);
+      // Packs hold one type each; in the order of the commands the answers are compared.
+      return mailbox.said.slice(from).map(({ type, subject }) => `${type} ${subject}`);
+    },
+  };
+}
