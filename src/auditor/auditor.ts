@@ -1,0 +1,185 @@
+/**
+ * Recomputes everything from zero: walks all equations over all rows, chunk by chunk, and says what does not add up.
+ *
+ *   for each check: chunk of keys ──> both sides ──> differ? ──> once more, a moment later ──> differ in the same way? ──> violation
+ *
+ * Memory is one chunk, whatever the tables hold. Between chunks the event loop has its turn; a pass at low priority also rests, so
+ * that it takes a small share of the process.
+ */
+import type { Database } from '../db/database.ts';
+import type { World } from '../kernel/world.ts';
+import type { BelongsCheck, Discrepancy, Equation, JourneyCheck, RowCheck, StockCheck } from './equation.ts';
+import { type Journey, existingOrders, readJourneys, sameJourney } from './journey.ts';
+import { walkStock } from './stock-walk.ts';
+
+export type Databases = Readonly<Record<string, Database>>;
+
+export interface EquationResult {
+  readonly id: string;
+  readonly title: string;
+  /** Rows (or orders) whose two sides were compared. */
+  rows: number;
+  violations: number;
+  /** The first violation met. */
+  first?: Discrepancy;
+}
+
+export interface AuditResult {
+  readonly ok: boolean;
+  readonly violations: number;
+  readonly equations: readonly EquationResult[];
+  /** Milliseconds UTC. */
+  readonly started_at: number;
+  readonly finished_at: number;
+}
+
+export interface PassOptions {
+  readonly equations: readonly Equation[];
+  readonly databases: Databases;
+  readonly world: World;
+  /** Keys compared at a time. */
+  readonly chunk: number;
+  /** How long to rest after a chunk that took `ms` milliseconds. */
+  rest(ms: number): number;
+  readonly signal?: AbortSignal;
+}
+
+/** A discrepancy must be seen twice, this many milliseconds apart, to count. */
+const LOOK_AGAIN_MS = 20;
+
+/** One full pass. Throws what a database throws: an audit that could not look has found nothing out. */
+export async function runPass(options: PassOptions): Promise<AuditResult> {
+  const { equations, databases, world } = options;
+  const started_at = world.now();
+  const results = equations.map(({ id, title }): EquationResult => ({ id, title, rows: 0, violations: 0 }));
+
+  const resultsOf = <Check extends Equation['checks'][number]>(kind: Check['kind']): Work<Check>[] =>
+    equations.flatMap(({ checks }, i) => checks.flatMap((check) => (check.kind === kind ? [{ check: check as Check, result: results[i]! }] : [])));
+
+  for (const { check, result } of resultsOf<RowCheck>('rows')) await walkRows(check, result, options);
+  for (const { check, result } of resultsOf<BelongsCheck>('belongs')) await walkBelongings(check, result, options);
+  await walkLedger(resultsOf<StockCheck>('stock'), options);
+  // One walk over the orders serves all equations about them: what the services say of an order is read once.
+  await walkJourneys(resultsOf<JourneyCheck>('journey'), options);
+
+  const violations = results.reduce((sum, result) => sum + result.violations, 0);
+  return { ok: violations === 0, violations, equations: results, started_at, finished_at: world.now() };
+}
+
+interface Work<Check> {
+  readonly check: Check;
+  readonly result: EquationResult;
+}
+
+type Side = string | number | null;
+interface CheckedRow {
+  readonly k1: string;
+  readonly k2?: string;
+  readonly subject: string;
+  readonly expected: Side;
+  readonly found: Side;
+}
+const FIRST_KEYS = ['', ''] as const;
+
+async function walkRows(check: RowCheck, result: EquationResult, options: PassOptions): Promise<void> {
+  const db = options.databases[check.service];
+  if (db === undefined) return;
+  const text = check.text(db.dialect);
+  let after: readonly string[] = FIRST_KEYS.slice(0, check.keys);
+  while (!options.signal?.aborted) {
+    const begun = options.world.now();
+    const found = await db.read.raw<CheckedRow>(text, [...after, options.chunk]);
+    const last = found.at(-1);
+    if (last === undefined) return;
+    result.rows += found.length;
+    for (const row of found) if (row.expected !== row.found) note(result, inWords(row));
+    after = check.keys === 1 ? [last.k1] : [last.k1, last.k2!];
+    await breathe(options, begun);
+  }
+}
+
+const inWords = ({ subject, expected, found }: CheckedRow): Discrepancy => ({ subject, expected: String(expected), found: String(found) });
+
+async function walkBelongings(check: BelongsCheck, result: EquationResult, options: PassOptions): Promise<void> {
+  const { orders, [check.service]: db } = options.databases;
+  let after = '';
+  while (orders !== undefined && db !== undefined && !options.signal?.aborted) {
+    const begun = options.world.now();
+    const found = await db.read.raw<{ k1: string; subject: string }>(check.text, [after, options.chunk]);
+    const last = found.at(-1);
+    if (last === undefined) return;
+    const known = await existingOrders(orders.read, [...new Set(found.map(({ k1 }) => k1))]);
+    result.rows += found.length;
+    for (const { k1, subject } of found) if (!known.has(k1)) note(result, { subject, expected: `order ${k1}`, found: 'no such order' });
+    after = last.k1;
+    await breathe(options, begun);
+  }
+}
+
+async function walkLedger(work: readonly Work<StockCheck>[], options: PassOptions): Promise<void> {
+  const { databases, world, chunk, signal } = options;
+  const { inventory: db } = databases;
+  if (db === undefined || work.length === 0) return;
+  const tell = (side: StockCheck['side']) => (discrepancy?: Discrepancy): void => {
+    for (const { result } of work.filter(({ check }) => check.side === side)) {
+      result.rows += 1;
+      if (discrepancy !== undefined) note(result, discrepancy);
+    }
+  };
+  let begun = world.now();
+  await walkStock({
+    db,
+    chunk,
+    balance: tell('balances'),
+    sku: tell('skus'),
+    async breathe() {
+      await breathe(options, begun);
+      begun = world.now();
+      return signal?.aborted !== true;
+    },
+  });
+}
+
+async function walkJourneys(work: readonly Work<JourneyCheck>[], options: PassOptions): Promise<void> {
+  const { databases, world, chunk } = options;
+  let after = '';
+  while (databases['orders'] !== undefined && work.length > 0 && !options.signal?.aborted) {
+    const begun = world.now();
+    const journeys = await readJourneys(databases, { after, limit: chunk });
+    const last = journeys.at(-1);
+    if (last === undefined) return;
+    for (const { result } of work) result.rows += journeys.length;
+    await compare(journeys, work, options);
+    after = last.order.id;
+    await breathe(options, begun);
+  }
+}
+
+/** Compares orders; what differs is read once more, and counts when nothing about the order has moved and it differs still. */
+async function compare(journeys: readonly Journey[], work: readonly Work<JourneyCheck>[], { databases, world, signal }: PassOptions): Promise<void> {
+  const suspects = journeys.filter((journey) => work.some(({ check }) => check.find(journey, world.now()) !== undefined));
+  if (suspects.length === 0) return;
+  await world.sleep(LOOK_AGAIN_MS, signal);
+  const again = new Map(
+    (await readJourneys(databases, { ids: suspects.map(({ order }) => order.id) })).map((journey) => [journey.order.id, journey]),
+  );
+  for (const before of suspects) {
+    const journey = again.get(before.order.id);
+    if (journey === undefined || !sameJourney(before, journey)) continue; // it moves; the next pass meets it again
+    for (const { check, result } of work) {
+      const discrepancy = check.find(journey, world.now());
+      if (discrepancy !== undefined) note(result, discrepancy);
+    }
+  }
+}
+
+function note(result: EquationResult, discrepancy: Discrepancy): void {
+  result.violations += 1;
+  result.first ??= discrepancy;
+}
+
+async function breathe({ world, rest, signal }: PassOptions, begun: number): Promise<void> {
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  const pause = rest(world.now() - begun);
+  if (pause > 0) await world.sleep(pause, signal);
+}

@@ -1,0 +1,194 @@
+/**
+ * What the services say about an order, side by side.
+ *
+ * There is no snapshot across services, so the order of reading does the work: the order's row first, then what stock, payments and
+ * shipping have. A stop is `done` in the order only after the service that did it has committed; so whatever the order claims can be
+ * found in what is read later, unless it was undone meanwhile, and then the order has moved on as well.
+ */
+import { type Reader, statement } from '../db/database.ts';
+import type { Databases } from './auditor.ts';
+
+export interface JourneyStop {
+  readonly stop: 'stock' | 'payment' | 'shipping';
+  readonly state: string;
+  readonly warehouse_id?: string;
+  readonly payment_id?: string;
+  readonly shipment_id?: string;
+}
+
+export interface AuditedOrder {
+  readonly id: string;
+  readonly status: string;
+  readonly status_reason: string | null;
+  readonly goods_total: number;
+  readonly charges_total: number;
+  readonly total: number;
+  readonly charges: readonly { readonly amount: number }[];
+  readonly journey: {
+    readonly at: string;
+    readonly deadline: number | null;
+    readonly stops: readonly JourneyStop[];
+    readonly confirmed: boolean;
+    readonly hold: { readonly reason: string; readonly deadline: number | null } | null;
+    readonly reason: string | null;
+  };
+  readonly version: number;
+}
+export interface AuditedLine {
+  readonly id: string;
+  readonly sku: string;
+  readonly quantity: number;
+  readonly unit_price: number;
+  readonly amount: number;
+}
+export interface AuditedReservation {
+  readonly status: string;
+  readonly warehouse_id: string | null;
+  readonly updated_at: number;
+  readonly lines: readonly Pick<AuditedLine, 'id' | 'sku' | 'quantity'>[];
+}
+export interface AuditedPayment {
+  readonly id: string;
+  readonly status: string;
+  readonly amount: number;
+  readonly held: number;
+  readonly captured: number;
+  readonly under_way: string | null;
+  readonly version: number;
+  readonly updated_at: number;
+}
+export interface AuditedShipment {
+  readonly id: string;
+  readonly status: string;
+  readonly warehouse_id: string | null;
+  readonly updated_at: number;
+  readonly lines: readonly { readonly line_id: string; readonly sku: string; readonly quantity: number }[];
+}
+
+/** Of what other services keep: null when they have nothing, undefined when their database is not at hand. */
+export interface Journey {
+  readonly order: AuditedOrder;
+  readonly lines: readonly AuditedLine[];
+  readonly reservation: AuditedReservation | null | undefined;
+  readonly payment: AuditedPayment | null | undefined;
+  readonly shipment: AuditedShipment | null | undefined;
+  /** When orders will look whether the deadline has passed; null without a timer. Milliseconds UTC. */
+  readonly timer_due_at: number | null;
+}
+
+type Id = { readonly id: string };
+type OfOrder = { readonly order_id: string };
+const ORDER_COLUMNS = 'id, status, status_reason, goods_total, charges_total, total, charges, journey, version';
+const JSON_COLUMNS = ['charges', 'journey'] as const;
+
+const nextOrders = statement<{ after: string; most: number }, AuditedOrder>(
+  { after: 'text', most: 'bigint' },
+  (rows) => `select ${ORDER_COLUMNS} from orders where id > (select row.after from ${rows}) order by id limit (select row.most from ${rows})`,
+  { json: JSON_COLUMNS },
+);
+const theseOrders = statement<Id, AuditedOrder>(
+  { id: 'text' },
+  (rows) => `select ${ORDER_COLUMNS.replace(/\w+/g, 'orders.$&')} from ${rows} join orders on orders.id = row.id order by orders.id`,
+  { json: JSON_COLUMNS },
+);
+const linesOf = statement<Id, AuditedLine & OfOrder>(
+  { id: 'text' },
+  (rows) => `
+    select l.order_id, l.id, l.sku, l.quantity, l.unit_price, l.amount from ${rows} join order_line l on l.order_id = row.id order by l.order_id, l.position`,
+);
+const reservationsOf = statement<Id, Omit<AuditedReservation, 'lines'> & OfOrder>(
+  { id: 'text' },
+  (rows) => `select r.order_id, r.status, r.warehouse_id, r.updated_at from ${rows} join reservation r on r.order_id = row.id`,
+);
+const reservedLinesOf = statement<Id, AuditedReservation['lines'][number] & OfOrder>(
+  { id: 'text' },
+  (rows) => `select l.order_id, l.line_id as id, l.sku, l.quantity from ${rows} join reservation_line l on l.order_id = row.id`,
+);
+const paymentsOf = statement<Id, AuditedPayment & OfOrder>(
+  { id: 'text' },
+  (rows) => `
+    select p.order_id, p.id, p.status, p.amount, p.held, p.captured, p.under_way, p.version, p.updated_at
+    from ${rows} join payment p on p.order_id = row.id`,
+);
+const shipmentsOf = statement<Id, AuditedShipment & OfOrder>(
+  { id: 'text' },
+  (rows) => `select s.order_id, s.id, s.status, s.warehouse_id, s.updated_at, s.lines from ${rows} join shipment s on s.order_id = row.id`,
+  { json: ['lines'] },
+);
+
+const timersOf = statement<Id, OfOrder & { readonly due_at: number }>(
+  { id: 'text' },
+  (rows) => `select row.id as order_id, t.due_at from ${rows} join timer t on t.key = 'deadline:' || row.id`,
+);
+const existing = statement<Id, Id>({ id: 'text' }, (rows) => `select orders.id from ${rows} join orders on orders.id = row.id`);
+
+/** Those of the ids that are orders. */
+export const existingOrders = async (orders: Reader, ids: readonly string[]): Promise<Set<string>> =>
+  new Set(
+    (
+      await orders.run(
+        existing,
+        ids.map((id) => ({ id })),
+      )
+    ).map(({ id }) => id),
+  );
+
+export type Wanted = { readonly after: string; readonly limit: number } | { readonly ids: readonly string[] };
+
+/** Orders, in the order of their ids, with what every service at hand says of them. */
+export async function readJourneys(databases: Databases, wanted: Wanted): Promise<Journey[]> {
+  const reader = databases['orders']!.read;
+  const orders =
+    'ids' in wanted
+      ? await reader.run(
+          theseOrders,
+          wanted.ids.map((id) => ({ id })),
+        )
+      : await reader.run(nextOrders, [{ after: wanted.after, most: wanted.limit }]);
+  const ids = orders.map(({ id }) => ({ id }));
+  const lines = Map.groupBy(await reader.run(linesOf, ids), ofOrder);
+  const timers = await one(reader, timersOf, ids);
+  const inventory = databases['inventory']?.read;
+  const reservations = await one(inventory, reservationsOf, ids);
+  const reserved = Map.groupBy((await inventory?.run(reservedLinesOf, ids)) ?? [], ofOrder);
+  const payments = await one(databases['payments']?.read, paymentsOf, ids);
+  const shipments = await one(databases['shipping']?.read, shipmentsOf, ids);
+  return orders.map((order): Journey => {
+    const reservation = reservations(order.id);
+    return {
+      order,
+      lines: lines.get(order.id) ?? [],
+      reservation: reservation && { ...reservation, lines: reserved.get(order.id) ?? [] },
+      payment: payments(order.id),
+      shipment: shipments(order.id),
+      timer_due_at: timers(order.id)?.due_at ?? null,
+    };
+  });
+}
+
+const ofOrder = ({ order_id }: OfOrder): string => order_id;
+
+/** What one service has for each order: null for none, undefined without its database. */
+async function one<Row extends OfOrder>(
+  reader: Reader | undefined,
+  question: ReturnType<typeof statement<Id, Row>>,
+  ids: readonly Id[],
+): Promise<(orderId: string) => Row | null | undefined> {
+  if (reader === undefined) return () => undefined;
+  const found = new Map((await reader.run(question, ids)).map((row) => [row.order_id, row]));
+  return (orderId) => found.get(orderId) ?? null;
+}
+
+/** Has nothing about the order moved between two looks? */
+export const sameJourney = (a: Journey, b: Journey): boolean => fingerprint(a) === fingerprint(b);
+
+const fingerprint = ({ order, reservation, payment, shipment }: Journey): string =>
+  JSON.stringify([
+    order.version,
+    reservation?.status,
+    reservation?.updated_at,
+    payment?.version,
+    payment?.updated_at,
+    shipment?.status,
+    shipment?.updated_at,
+  ]);

@@ -1,0 +1,252 @@
+/**
+ * Books that add up, written row by row as the services would have written them, and a way to spoil them: what guards the tables
+ * against exactly that is taken off first.
+ */
+import type { Database } from '../../src/db/database.ts';
+import { migrate } from '../../src/db/migrate.ts';
+import { mailboxMigrations } from '../../src/messaging/messaging.ts';
+import type { OpenDatabase, TestDatabase } from '../support/databases.ts';
+
+export const SERVICES = ['orders', 'inventory', 'payments'] as const;
+export type ServiceName = (typeof SERVICES)[number];
+
+export interface Books {
+  readonly databases: Readonly<Record<ServiceName, Database>>;
+  /** Runs one statement in the database of a service, whatever rules its tables have. */
+  spoil(service: ServiceName, text: string): Promise<void>;
+  /** Writes the books anew. */
+  restore(): Promise<void>;
+  drop(): Promise<void>;
+}
+
+export const NOW = 1_767_225_600_000;
+export const SOON = NOW + 3_600_000;
+
+export async function openBooks(kind: TestDatabase): Promise<Books> {
+  const opened = new Map<ServiceName, OpenDatabase>();
+  for (const name of SERVICES) {
+    const one = await kind.open();
+    opened.set(name, one);
+    await migrate(one.db, [mailboxMigrations, { room: name, folder: new URL(`../../src/${name}/migrations/`, import.meta.url) }], NOW);
+    await disarm(one.db);
+  }
+  const databases = Object.fromEntries([...opened].map(([name, { db }]) => [name, db])) as Record<ServiceName, Database>;
+  await write(databases);
+  return {
+    databases,
+    spoil: (service, text) => databases[service].write(async (tx) => void (await tx.raw(text))),
+    async restore() {
+      for (const db of Object.values(databases)) await empty(db);
+      await write(databases);
+    },
+    async drop() {
+      for (const one of opened.values()) await one.drop();
+    },
+  };
+}
+
+/** Takes off checks, triggers and foreign keys: they are the first line of defence, the auditor is the second. */
+async function disarm(db: Database): Promise<void> {
+  await db.write(async (tx) => {
+    if (tx.dialect.name === 'sqlite') {
+      await tx.raw('pragma ignore_check_constraints = on');
+      const triggers = await tx.raw<{ name: string }>(`select name from sqlite_master where type = 'trigger'`);
+      for (const { name } of triggers) await tx.raw(`drop trigger ${name}`);
+      return;
+    }
+    const constraints = await tx.raw<{ name: string; owner: string }>(
+      `select conname as name, conrelid::regclass::text as owner from pg_constraint where contype in ('c', 'f') and connamespace = current_schema()::regnamespace`,
+    );
+    for (const { name, owner } of constraints) await tx.raw(`alter table ${owner} drop constraint ${name}`);
+    const triggers = await tx.raw<{ name: string; owner: string }>(
+      `select tgname as name, tgrelid::regclass::text as owner from pg_trigger t join pg_class c on c.oid = t.tgrelid
+       where not tgisinternal and c.relnamespace = current_schema()::regnamespace`,
+    );
+    for (const { name, owner } of triggers) await tx.raw(`drop trigger ${name} on ${owner}`);
+  });
+}
+
+/** Empties every table but that of the migrations. */
+async function empty(db: Database): Promise<void> {
+  await db.write(async (tx) => {
+    const tables =
+      tx.dialect.name === 'sqlite'
+        ? await tx.raw<{ name: string }>(`select name from sqlite_master where type = 'table' and name <> 'migration'`)
+        : await tx.raw<{ name: string }>(`select tablename as name from pg_tables where schemaname = current_schema() and tablename <> 'migration'`);
+    if (tx.dialect.name === 'sqlite') await tx.raw('pragma defer_foreign_keys = on');
+    for (const { name } of tables) await tx.raw(`delete from ${name}`);
+  });
+}
+
+type Row = Readonly<Record<string, string | number | null>>;
+
+async function insert(db: Database, table: string, ...rows: readonly Row[]): Promise<void> {
+  await db.write(async (tx) => {
+    for (const row of rows) {
+      const names = Object.keys(row);
+      await tx.raw(`insert into ${table} (${names.join(', ')}) values (${names.map((_, i) => `$${i + 1}`).join(', ')})`, Object.values(row));
+    }
+  });
+}
+
+const times = { created_at: NOW, updated_at: NOW };
+
+/**
+ * Four orders of 2 × A at 500 and a charge of 100, from a warehouse that received 10 A and 4 B:
+ * `ord_ready` waits for the warehouse, `ord_gone` was delivered, `ord_over` was cancelled, `ord_new` waits for stock.
+ */
+async function write(db: Readonly<Record<ServiceName, Database>>): Promise<void> {
+  await writeStock(db.inventory);
+  await writeMoney(db.payments);
+  await writeOrders(db.orders);
+}
+
+async function writeStock(db: Database): Promise<void> {
+  await insert(db, 'warehouse', { id: 'whs_1', name: 'One', location: 'Here', priority: 1, archived_at: null, version: 1, ...times });
+  await insert(
+    db,
+    'stock_level',
+    { sku: 'A', warehouse_id: 'whs_1', available: 6, reserved: 2, unavailable: 0, updated_at: NOW },
+    { sku: 'B', warehouse_id: 'whs_1', available: 4, reserved: 0, unavailable: 0, updated_at: NOW },
+  );
+  const posting = (from_account: string, to_account: string, quantity: number, ref_id: string, sku = 'A'): Row => ({
+    sku,
+    warehouse_id: 'whs_1',
+    from_account,
+    to_account,
+    quantity,
+    reason: 'test',
+    ref_type: ref_id.startsWith('ord_') ? 'order' : 'receipt',
+    ref_id,
+    at: NOW,
+  });
+  await insert(
+    db,
+    'stock_posting',
+    posting('outside:supplier', 'available', 10, 'rcp_1'),
+    posting('outside:supplier', 'available', 4, 'rcp_1', 'B'),
+    posting('available', 'reserved', 2, 'ord_ready'),
+    posting('available', 'reserved', 2, 'ord_gone'),
+    posting('reserved', 'outside:customer', 2, 'ord_gone'),
+    posting('available', 'reserved', 2, 'ord_over'),
+    posting('reserved', 'available', 2, 'ord_over'),
+  );
+  const reservation = (order_id: string, status: string): Row => ({ order_id, status, warehouse_id: 'whs_1', released_at: null, ...times });
+  await insert(db, 'reservation', reservation('ord_ready', 'held'), reservation('ord_gone', 'committed'), reservation('ord_over', 'released'));
+  const line = (order_id: string): Row => ({ order_id, line_id: `lin_${order_id}`, sku: 'A', quantity: 2 });
+  await insert(db, 'reservation_line', line('ord_ready'), line('ord_gone'), line('ord_over'));
+}
+
+async function writeMoney(db: Database): Promise<void> {
+  const payment = (of: string, status: string, held: number, captured: number): Row => ({
+    id: `pay_${of}`,
+    order_id: `ord_${of}`,
+    status,
+    amount: 1100,
+    currency: 'EUR',
+    token: null,
+    provider_ref: null,
+    under_way: null,
+    void_command: null,
+    held,
+    captured,
+    refunded: 0,
+    sequence: 1,
+    version: 1,
+    ...times,
+  });
+  await insert(db, 'payment', payment('ready', 'authorized', 1100, 0), payment('gone', 'captured', 0, 1100), payment('over', 'voided', 0, 0));
+  const done: readonly (readonly [of: string, kind: string, from: string, to: string])[] = [
+    ['ready', 'authorize', 'outside:psp', 'held'],
+    ['gone', 'authorize', 'outside:psp', 'held'],
+    ['gone', 'capture', 'held', 'captured'],
+    ['over', 'authorize', 'outside:psp', 'held'],
+    ['over', 'void', 'held', 'outside:psp'],
+  ];
+  for (const [of, kind, from_account, to_account] of done) {
+    const id = `pop_${of}_${kind}`;
+    await insert(db, 'payment_operation', {
+      payment_id: `pay_${of}`,
+      id,
+      kind,
+      amount: 1100,
+      state: 'succeeded',
+      attempts: 1,
+      due_at: null,
+      lease_until: null,
+      command_id: `msg_${id}`,
+      shipment_id: null,
+      provider_ref: null,
+      error: null,
+      ...times,
+    });
+    await insert(db, 'payment_posting', { payment_id: `pay_${of}`, operation_id: id, from_account, to_account, quantity: 1100, created_at: NOW });
+  }
+}
+
+async function writeOrders(db: Database): Promise<void> {
+  const stops = (stock: string, payment: string, shipping: string, of: string) => [
+    { stop: 'stock', state: stock, since: NOW, ...(['done', 'settled'].includes(stock) ? { warehouse_id: 'whs_1' } : {}) },
+    { stop: 'payment', state: payment, since: NOW, ...(['done', 'settled'].includes(payment) ? { payment_id: `pay_${of}` } : {}) },
+    { stop: 'shipping', state: shipping, since: NOW, ...(['done', 'settled'].includes(shipping) ? { shipment_id: `shp_${of}`, tracking_number: `T-${of}` } : {}) },
+  ];
+  const order = (of: string, n: number, status: string, journey: object, reason: string | null = null): Row => ({
+    id: `ord_${of}`,
+    number: `ORD-2026-00000${n}`,
+    client: 'test',
+    external_id: null,
+    request_hash: null,
+    status,
+    status_reason: reason,
+    customer_id: 'c1',
+    customer: '{"id":"c1"}',
+    currency: 'EUR',
+    charges: '[{"code":"POST","amount":100}]',
+    goods_total: 1000,
+    charges_total: 100,
+    total: 1100,
+    policy: 'default',
+    ship_to: null,
+    payment_token: null,
+    journey: JSON.stringify({ since: NOW, deadline: null, epoch: 1, confirmed: true, hold: null, reason: null, seen: [], ...journey }),
+    sequence: 1,
+    version: 2,
+    ...times,
+  });
+  await insert(
+    db,
+    'orders',
+    order('gone', 1, 'delivered', { at: 'delivered', stops: stops('settled', 'settled', 'settled', 'gone') }),
+    order('new', 2, 'pending', { at: 'reserving', confirmed: false, deadline: SOON, stops: stops('requested', 'waiting', 'waiting', 'new') }),
+    order('over', 3, 'cancelled', { at: 'cancelled', reason: 'customer', stops: stops('undone', 'undone', 'undone', 'over') }, 'customer'),
+    order('ready', 4, 'confirmed', { at: 'ready', deadline: SOON, stops: stops('done', 'done', 'done', 'ready') }),
+  );
+  for (const of of ['gone', 'new', 'over', 'ready']) {
+    await insert(db, 'order_line', { order_id: `ord_${of}`, position: 0, id: `lin_ord_${of}`, sku: 'A', name: 'A', quantity: 2, unit_price: 500, amount: 1000 });
+    const entry = (seq: number): Row => ({ order_id: `ord_${of}`, seq, at: NOW, type: 'test', status: 'test', detail: '{}' });
+    await insert(db, 'order_timeline', entry(1), entry(2));
+  }
+  await insert(db, 'timer', { key: 'deadline:ord_new', due_at: SOON, destination: null, message: '{}' });
+  const letter = (id: string, status: string): Row => ({
+    id,
+    message_id: `msg_${id}`,
+    destination: 'orders',
+    type: 'stock.reserved',
+    source: 'inventory',
+    subject: 'ord_gone',
+    correlationid: 'ord_gone',
+    code: 'internal',
+    error: 'it broke',
+    stack: null,
+    fingerprint: 'f',
+    attempts: 1,
+    redrives: 0,
+    status,
+    first_failed_at: NOW,
+    changed_at: NOW,
+    message: '{}',
+  });
+  await insert(db, 'dead_letter', letter('dl_1', 'open'), letter('dl_2', 'discarded'));
+  const log = (dead_letter_id: string, action: string): Row => ({ dead_letter_id, at: NOW, actor: 'test', action, detail: '' });
+  await insert(db, 'dead_letter_log', log('dl_1', 'opened'), log('dl_2', 'opened'), log('dl_2', 'discarded'));
+}
