@@ -7,8 +7,7 @@
  */
 import type { Message } from '../contracts/envelope.ts';
 import { isCommand } from '../contracts/messages.ts';
-import { statement } from '../db/database.ts';
-import { Fault, codeOf } from '../kernel/errors.ts';
+import { codeOf } from '../kernel/errors.ts';
 import { failpoint } from '../kernel/failpoints.ts';
 import { type Runnable, loop, runnable } from '../kernel/lifecycle.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
@@ -17,6 +16,7 @@ import { type ConsumerActivity, readPause } from './control.ts';
 import { forgetAttempts, isOutage, recordFailure } from './failures.ts';
 import type { Mailbox } from './mailbox.ts';
 import type { Subscription } from './service.ts';
+import { openSuspects } from './suspects.ts';
 import type { Consumption, Delivery, Queue, Transport } from './transport.ts';
 
 /** Messages in one transaction, at most, unless a single delivery has more. */
@@ -24,10 +24,6 @@ const BATCH_MAX = 500;
 /** Messages in hand: one batch under way, the next one collected. */
 const PREFETCH = 2 * BATCH_MAX;
 const CONFLICT_RETRIES = 3;
-/** Delivered this often before without being settled: the process may have died of it. */
-const SUSPECT_DELIVERIES = 2;
-/** A suspect found this often unfinished is not executed again. */
-const CRASHES_MAX = 3;
 /** How often a pause set by another process is looked for. */
 const CONTROL_MS = 1_000;
 
@@ -50,29 +46,13 @@ export const queueOf = (service: string, subscriptions: readonly Subscription[])
   types: [...new Set(subscriptions.flatMap(({ types }) => types))].filter((type) => !isCommand(type)),
 });
 
-const markAttempt = statement<{ message_id: string; started_at: number }, { attempts: number }>(
-  { message_id: 'text', started_at: 'bigint' },
-  (rows) => `
-    insert into attempt (message_id, attempts, started_at) select row.message_id, 1, row.started_at from ${rows} where true
-    on conflict (message_id) do update set attempts = attempt.attempts + 1, started_at = excluded.started_at returning attempts`,
-);
-
-/** Suspects of all consumers wait here: it is the process that dies, and only one of them may be counted for it. */
-let lastSuspect: Promise<unknown> = Promise.resolve();
-function oneSuspectAtATime<T>(work: () => Promise<T>): Promise<T> {
-  const mine = lastSuspect.then(work);
-  lastSuspect = mine.catch(() => undefined);
-  return mine;
-}
-
 export function openConsumer({ mailbox, transport, telemetry, subscriptions }: ConsumerOptions): Consumer {
   const { service, db, world } = mailbox;
   const log = telemetry.log.child({ service, part: 'consumer' });
   const { consumed, consumerBatch } = telemetry.metrics;
   const routing: Routing = routingOf(subscriptions);
   const collected: Delivery[] = [];
-  /** Suspects whose attempt this process has already counted. */
-  const marked = new Set<string>();
+  const suspects = openSuspects(db, world);
   let inHand: readonly Delivery[] = [];
   let consumption: Consumption | undefined;
   let status: ConsumerActivity['status'] = 'elsewhere';
@@ -108,11 +88,11 @@ export function openConsumer({ mailbox, transport, telemetry, subscriptions }: C
   function collect(): Delivery[] {
     let deliveries = 0;
     let messages = 0;
-    for (const { deliveries: before, messages: some } of collected) {
-      const suspect = before >= SUSPECT_DELIVERIES;
-      if (deliveries > 0 && (suspect || messages + some.length > BATCH_MAX)) break;
+    for (const delivery of collected) {
+      const suspect = suspects.suspicious(delivery);
+      if (deliveries > 0 && (suspect || messages + delivery.messages.length > BATCH_MAX)) break;
       deliveries += 1;
-      messages += some.length;
+      messages += delivery.messages.length;
       if (suspect) break;
     }
     return collected.splice(0, deliveries);
@@ -121,8 +101,9 @@ export function openConsumer({ mailbox, transport, telemetry, subscriptions }: C
   async function settle(deliveries: readonly Delivery[]): Promise<void> {
     const { sound, unsound } = sort(deliveries, routing);
     for (const { message, fault } of unsound) await fail(message, fault);
-    if (deliveries[0]!.deliveries >= SUSPECT_DELIVERIES) await handleSuspects(sound);
-    else await handle(sound);
+    const wanted = sound.filter((message) => !suspects.condemned(message));
+    if (suspects.suspicious(deliveries[0]!)) for (const message of wanted) await handleSuspect(message);
+    else await handle(wanted);
     for (const delivery of deliveries) delivery.ack();
     await failpoint('consumer.after_ack');
   }
@@ -163,29 +144,16 @@ export function openConsumer({ mailbox, transport, telemetry, subscriptions }: C
     await failpoint('consumer.after_commit');
   }
 
-  /** One by one, each counted before it is handled. */
-  async function handleSuspects(messages: readonly Message[]): Promise<void> {
-    for (const message of messages) await oneSuspectAtATime(() => handleSuspect(message));
-  }
-
-  async function handleSuspect(message: Message): Promise<void> {
-    if (!marked.has(message.id)) {
-      const [mark] = await db.write((tx) => tx.run(markAttempt, [{ message_id: message.id, started_at: world.now() }]));
-      if (mark!.attempts > CRASHES_MAX) {
-        return fail(
-          message,
-          new Fault('crash_suspect', `the process died ${CRASHES_MAX} times while it handled ${message.type} about ${message.subject}`),
-        );
+  function handleSuspect(message: Message): Promise<void> {
+    const handle = async (): Promise<void> => {
+      try {
+        await transact([message], true);
+      } catch (error) {
+        if (isOutage(error)) throw error;
+        await fail(message, error);
       }
-      marked.add(message.id);
-    }
-    try {
-      await transact([message], true);
-    } catch (error) {
-      if (isOutage(error)) throw error;
-      await fail(message, error);
-    }
-    marked.delete(message.id);
+    };
+    return suspects.attempt(message, handle, (fault) => fail(message, fault));
   }
 
   async function fail(message: Message, error: unknown): Promise<void> {
@@ -230,6 +198,7 @@ export function openConsumer({ mailbox, transport, telemetry, subscriptions }: C
     ...runnable(
       `${service} consumer`,
       async () => {
+        await suspects.load();
         await transport.declare([queueOf(service, subscriptions)]);
         await worker.start();
       },

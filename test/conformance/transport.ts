@@ -29,7 +29,6 @@ export interface OpenTransport {
 const world = realWorld();
 const EVENT = 'stock.released';
 const OTHER = 'stock.committed';
-const COMMAND = 'stock.release';
 
 function message(type: string, subject: string, data: unknown = { order_id: subject, reason: 'test' }): Message {
   return { id: world.id('msg'), type, source: 'orders', time: world.now(), subject, partitionkey: subject, correlationid: subject, hops: 1, data };

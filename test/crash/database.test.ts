@@ -14,7 +14,9 @@ const KILLS = 10;
 
 /** Starts a writer and kills it after it has acknowledged `enough` rows; answers the acknowledged ones. */
 async function writeAndKill(file: string, first: number, enough: number): Promise<number[]> {
-  const child = fork(new URL('../conformance/sqlite-writer.ts', import.meta.url), [file, String(first)], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+  const child = fork(new URL('../conformance/sqlite-writer.ts', import.meta.url), [file, String(first)], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
   let text = '';
   let killed = false;
   child.stdout!.setEncoding('utf8').on('data', (chunk: string) => {
@@ -40,7 +42,12 @@ it(`keeps every acknowledged row through ${KILLS} kills`, async () => {
   const connection = new DatabaseSync(file);
   onTestFinished(() => connection.close());
   expect(connection.prepare('pragma integrity_check').get()).toMatchObject({ integrity_check: 'ok' });
-  const kept = new Set(connection.prepare('select id from row_of_test').all().map((row) => Number(row.id)));
+  const kept = new Set(
+    connection
+      .prepare('select id from row_of_test')
+      .all()
+      .map((row) => Number(row.id)),
+  );
   expect(acknowledged.length).toBeGreaterThan(KILLS * 20);
   expect(acknowledged.filter((id) => !kept.has(id))).toEqual([]);
 });

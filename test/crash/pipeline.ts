@@ -1,0 +1,109 @@
+/**
+ * A small real program: two services, a bus, and a handler on each side that counts. It seeds its work once, runs until nothing is left to
+ * do, prints `done` and ends. Killed anywhere and started again, it must come to the same end.
+ *
+ *   node pipeline.ts FOLDER [killer]
+ *
+ * orders says 60 commands in units of 5; inventory gives each the next place in one of five streams and says so; orders hears the streams
+ * in strict order. Every twentieth command fails at its first attempt. With `killer`, one command kills whoever executes it.
+ */
+import { join } from 'node:path';
+import { migrate } from '../../src/db/migrate.ts';
+import { openSqlite } from '../../src/db/sqlite.ts';
+import { armFailpoints } from '../../src/kernel/failpoints.ts';
+import { startAll, stopAll } from '../../src/kernel/lifecycle.ts';
+import { createTelemetry } from '../../src/kernel/telemetry.ts';
+import { realWorld } from '../../src/kernel/world.ts';
+import { embeddedTransport } from '../../src/messaging/embedded.ts';
+import { mailboxMigrations, messagingFor } from '../../src/messaging/messaging.ts';
+import { subscription } from '../../src/messaging/service.ts';
+
+export const COMMANDS = 60;
+export const STREAMS = 5;
+
+const [folder, killer] = process.argv.slice(2);
+const world = realWorld();
+const telemetry = createTelemetry({ level: 'error' });
+const transport = embeddedTransport({ file: join(folder!, 'bus.db'), world, telemetry });
+
+async function open(name: string, tables: string) {
+  const db = openSqlite({ name, file: join(folder!, `${name}.db`) });
+  await migrate(db, [mailboxMigrations], world.now());
+  await db.script(tables);
+  return messagingFor({ service: name, db, world, telemetry, transport });
+}
+
+await transport.start();
+const orders = await open(
+  'orders',
+  'create table if not exists seeded (n integer primary key); create table if not exists heard (place integer primary key autoincrement, stream text, sequence integer)',
+);
+const inventory = await open(
+  'inventory',
+  'create table if not exists effect (subject text); create table if not exists stream (name text primary key, sequence integer)',
+);
+
+const giving = inventory.consumer([
+  subscription({
+    types: ['stock.release'],
+    dedupe: 'inbox',
+    async handle(unit, messages) {
+      for (const message of messages) {
+        const n = Number(message.subject);
+        if (message.subject === 'killer') process.kill(process.pid, 'SIGKILL');
+        if (n % 20 === 7 && message.attempt === undefined) throw new Error(`${n} fails at first`);
+        await unit.tx.raw('insert into effect (subject) values ($1)', [message.subject]);
+        const stream = `s${n % STREAMS}`;
+        const [place] = await unit.tx.raw<{ sequence: number }>(
+          'insert into stream (name, sequence) values ($1, 1) on conflict (name) do update set sequence = sequence + 1 returning sequence',
+          [stream],
+        );
+        unit.say([{ type: 'stock.released', subject: stream, sequence: place!.sequence, cause: message, data: { order_id: message.subject } }]);
+      }
+    },
+  }),
+]);
+const hearing = orders.consumer([
+  subscription({
+    types: ['stock.released'],
+    dedupe: 'strict',
+    async handle(unit, messages) {
+      for (const { subject, sequence } of messages) await unit.tx.raw('insert into heard (stream, sequence) values ($1, $2)', [subject, sequence]);
+    },
+  }),
+]);
+const things = [orders.relay, inventory.relay, orders.scheduler, inventory.scheduler, giving, hearing];
+
+armFailpoints(process.env['WAYBILL_FAILPOINTS'] ?? '');
+await startAll(things);
+await seed();
+while (!(await finished())) await world.sleep(10);
+await stopAll(things);
+await transport.stop();
+process.stdout.write('done\n');
+
+async function seed(): Promise<void> {
+  for (let first = 0; first < COMMANDS; first += 5) {
+    await orders.mailbox.write(async (unit) => {
+      const [known] = await unit.tx.raw('select n from seeded where n = $1', [first]);
+      if (known !== undefined) return;
+      await unit.tx.raw('insert into seeded (n) values ($1)', [first]);
+      const subjects = Array.from({ length: 5 }, (_, i) => String(first + i));
+      if (killer !== undefined && first === 30) subjects.push('killer');
+      unit.say(subjects.map((subject) => ({ type: 'stock.release' as const, subject, data: { order_id: subject, reason: 'test' } })));
+    });
+  }
+}
+
+async function finished(): Promise<boolean> {
+  const nothing = async ({ mailbox }: typeof orders): Promise<boolean> => {
+    const [left] = await mailbox.db.read.raw<{ n: number }>(
+      'select (select count(*) from outbox) + (select count(*) from timer) + (select count(*) from parked) as n',
+    );
+    return left!.n === 0;
+  };
+  const depths = Object.values(await transport.depths());
+  if (depths.some((depth) => depth > 0)) return false;
+  const [heard] = await orders.mailbox.db.read.raw<{ n: number }>('select count(*) as n from heard');
+  return heard!.n >= COMMANDS && (await nothing(orders)) && (await nothing(inventory));
+}
