@@ -65,7 +65,7 @@ export function paymentRoutes(db: Database): Route[] {
     route({
       method: 'GET',
       path: '/v1/payments',
-      tag: 'payments',
+      tag: 'Payments',
       summary: 'Payments, newest first',
       query: pageQuerySchema.extend({ order_id: idSchema('ord').optional(), status: status.optional() }),
       output: pageOf(paymentSchema),
@@ -81,7 +81,7 @@ export function paymentRoutes(db: Database): Route[] {
     route({
       method: 'GET',
       path: '/v1/payments/{payment_id}',
-      tag: 'payments',
+      tag: 'Payments',
       summary: 'A payment with its operations at the provider and its ledger',
       params: z.object({ payment_id: idSchema('pay') }),
       output: detailSchema,
