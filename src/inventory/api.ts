@@ -26,7 +26,9 @@ import * as cases from './use-cases-catalogue.ts';
 const versionedSchema = { archived_at: timestamp.nullable(), version: z.int(), created_at: timestamp, updated_at: timestamp };
 const restoreSchema = z.literal(false).optional().meta({ description: 'false takes it out of the archive.' });
 const archivedFilter = flagSchema.default(false).meta({ description: 'true lists what is archived, false (the default) what is not.' });
-const archiveQuery = z.object({ expected_version: z.coerce.number().pipe(expectedVersionSchema.unwrap()).optional() });
+const archiveQuery = z.object({
+  expected_version: z.coerce.number().int().min(1).optional().meta({ description: 'Refuse unless it still has this version.' }),
+});
 
 const productSchema = z
   .object({

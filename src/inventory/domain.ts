@@ -6,8 +6,7 @@
  *   outside:shrink <──adjust down─────┘   └─────release──────┘
  *
  * `unavailable` holds what is in the house and not for sale; on_hand is the sum of the three. A count is an adjustment by the
- * difference found. Every arrow is a posting, and nothing else changes a balance. What
- * reservations move is in domain-reservations.ts.
+ * difference found. Every arrow is a posting, and nothing else changes a balance. Reservations are in domain-reservations.ts.
  */
 import { Fault, Refusal } from '../kernel/errors.ts';
 import { type Balances, type Posting, post } from '../kernel/ledger.ts';
@@ -23,7 +22,7 @@ export interface Level extends StockBalances {
   readonly priority: number;
 }
 
-/** A posting of the stock ledger, before it has an id and a time. */
+/** A posting of the stock ledger, before it has a place and a time. */
 export interface StockMove extends Posting<StockAccount> {
   readonly sku: string;
   readonly warehouse_id: string;
@@ -38,6 +37,7 @@ export interface LevelChange extends StockBalances {
   readonly warehouse_id: string;
 }
 
+/** A level as it was found and as it is after the moves so far. */
 export interface Cell {
   readonly found: Level;
   now: StockBalances;
@@ -184,11 +184,11 @@ function cellOf({ warehouse_id }: StockDocument, sku: string, stock: Stock): Cel
 /** One posting of a document: in from `source` when `quantity` is positive, else out to the shrinkage. */
 function postLine(
   { id, kind, warehouse_id, reason }: StockDocument,
-  { sku, quantity, account }: Required<AdjustmentLine>,
+  { sku, quantity, account }: { sku: string; quantity: number; account: 'available' | 'unavailable' },
   source: 'outside:supplier' | 'outside:found',
   stock: Stock,
 ): boolean {
-  const way = quantity > 0 ? { from: source, to: account ?? 'available' } : { from: account ?? 'available', to: 'outside:shrink' as const };
+  const way = quantity > 0 ? { from: source, to: account } : { from: account, to: 'outside:shrink' as const };
   return stock.move({ sku, warehouse_id, ...way, quantity: Math.abs(quantity), reason, ref_type: kind, ref_id: id });
 }
 
