@@ -146,15 +146,16 @@ function waitsWithOwner(journey: Journey): Finding {
 /** States whose deadline orders itself acts upon. The others wait for a person, whom no clock overtakes. */
 const WATCHED: ReadonlySet<string> = new Set(Object.keys(OWNERS).filter((state) => state !== 'ready' && state !== 'shipped'));
 
-/** A deadline that has passed may be on its way as a message; one that is to come must be a timer. */
+/**
+ * A deadline that has passed may be on its way as a message; one that is to come must be a timer. It may come early, because orders leaves
+ * one alone that is due before the deadline it moves on to; never late, and never not at all.
+ */
 function deadlineIsWatched(journey: Journey, now: number): Finding {
   const { at, hold, deadline } = journey.order.journey;
   if (!WATCHED.has(at) || hold !== null || deadline === null || deadline <= now) return undefined;
-  return about(
-    journey,
-    `a timer for ${new Date(deadline).toISOString()}`,
-    journey.timer_due_at === null ? 'no timer' : `a timer for ${new Date(journey.timer_due_at).toISOString()}`,
-  );
+  const { timer_due_at: due } = journey;
+  if (due !== null && due <= deadline) return undefined;
+  return about(journey, `a timer by ${new Date(deadline).toISOString()}`, due === null ? 'no timer' : `a timer for ${new Date(due).toISOString()}`);
 }
 
 export const JOURNEY_EQUATIONS: readonly Equation[] = [

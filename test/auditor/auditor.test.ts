@@ -215,7 +215,7 @@ const SPOILINGS: readonly Spoiling[] = [
     what: 'a deadline nobody watches',
     service: 'orders',
     sql: `delete from timer`,
-    says: { L2: `order ord_new: a timer for ${TIME} / no timer` },
+    says: { L2: `order ord_new: a timer by ${TIME} / no timer` },
   },
   {
     what: 'a dead letter that was put away without a word',
