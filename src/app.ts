@@ -36,6 +36,8 @@ import type { Route, Service } from './messaging/service.ts';
 import { ordersService } from './orders/service.ts';
 import { simulatedGateway } from './payments/gateway.ts';
 import { paymentsService } from './payments/service.ts';
+import { simulatedCarrier } from './shipping/carrier.ts';
+import { shippingService } from './shipping/service.ts';
 import { VERSION } from './version.ts';
 
 export interface App extends Runnable {
@@ -170,6 +172,7 @@ function buildServices(messagings: ReadonlyMap<ServiceName, Messaging>, config: 
     inventory,
     ordersService({ ...context('orders'), catalogue: inventory.catalogue, defaultToken: gateway.defaultToken, deadlines: config.deadlines }),
     paymentsService({ ...context('payments'), gateway }),
+    shippingService({ ...context('shipping'), carrier: simulatedCarrier({ world }) }),
   ];
 }
 

@@ -39,7 +39,7 @@ export interface TestAppOptions {
 
 export async function startApp({ settings = {}, world }: TestAppOptions = {}): Promise<TestApp> {
   const folder = await mkdtemp(join(tmpdir(), 'waybill-app-'));
-  const config = loadConfig({ PORT: '0', DATA_DIR: folder, LOG_LEVEL: 'silent', ...settings });
+  const config = loadConfig({ PORT: '0', DATA_DIR: folder, LOG_LEVEL: 'error', ...settings });
   const start = async (): Promise<App> => {
     const app = buildApp(config, { telemetry: createTelemetry({ level: config.logLevel }), checkAnswers: true, ...(world && { world }) });
     await app.start();

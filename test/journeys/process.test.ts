@@ -1,0 +1,85 @@
+/**
+ * The program as a process: how it starts, what it says when it cannot, and how it ends.
+ */
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Server, startServer } from '../support/server.ts';
+
+let folder: string;
+let servers: Server[];
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'waybill-process-'));
+  servers = [];
+});
+afterEach(async () => {
+  for (const server of servers) await server.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function start(env: Record<string, string> = {}, dataDir = join(folder, 'data')): Promise<Server> {
+  const server = await startServer({ dataDir, env });
+  servers.push(server);
+  return server;
+}
+/** What a start that fails prints, and its exit code. */
+async function refusal(env: Record<string, string>, dataDir?: string): Promise<string> {
+  const error: unknown = await start(env, dataDir).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(Error);
+  return (error as Error).message;
+}
+const withoutStack = (text: string): void => expect(text).not.toMatch(/\n\s+at /);
+
+describe('a start', () => {
+  test('says where it is and where its data is, in one line, and keeps the data from others', async () => {
+    const server = await start();
+    expect(server.output()).toBe(`Waybill 0.1.0 is at ${server.url} (reference: /docs), its data in ${join(folder, 'data')}. Ctrl-C stops it.\n`);
+    expect((await stat(join(folder, 'data'))).mode & 0o777).toBe(0o700);
+  });
+
+  test('with settings that cannot work names all of them and exits with 78', async () => {
+    const text = await refusal({ HOST: '0.0.0.0', PARTS: 'api' });
+    expect(text).toContain('ended (78)');
+    expect(text).toContain('ALLOW_UNPROTECTED=true');
+    expect(text).toContain('PARTS leaves out relay, worker');
+    withoutStack(text);
+  });
+
+  test('on a port in use says so', async () => {
+    const first = await start();
+    const text = await refusal({ PORT: new URL(first.url).port }, join(folder, 'other'));
+    expect(text).toContain('ended (1)');
+    expect(text).toMatch(/waybill: port \d+ of 127\.0\.0\.1 is in use\. .* set PORT to another one/);
+    withoutStack(text);
+  });
+
+  test('on a folder another process uses says so, and leaves that process alone', async () => {
+    const first = await start();
+    const text = await refusal({});
+    expect(text).toMatch(/waybill: another process is using .*bus\.db: stop it first/);
+    withoutStack(text);
+    expect((await fetch(`${first.url}/health`)).status).toBe(200);
+  });
+
+  test('in a place that cannot be written says so', async () => {
+    const text = await refusal({ DATA_DIR: '/proc/waybill' });
+    expect(text).toContain('waybill: the data folder /proc/waybill cannot be written');
+    withoutStack(text);
+  });
+});
+
+describe('an end', () => {
+  test.each(['SIGTERM', 'SIGINT'] as const)('by %s drains and exits with 0', async (signal) => {
+    expect(await (await start()).stop(signal)).toEqual({ code: 0, signal: null });
+  });
+
+  test('by kill -9 leaves nothing that has to be removed by hand', async () => {
+    const server = await start();
+    await server.stop('SIGKILL');
+    expect((await fetch(`${(await start()).url}/health`)).status).toBe(200);
+  });
+});
