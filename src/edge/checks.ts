@@ -3,7 +3,7 @@
  */
 import type { Database } from '../db/database.ts';
 import type { Metrics } from '../kernel/telemetry.ts';
-import { countOutbox } from '../messaging/outbox.ts';
+import { countOutbox } from '../messaging/backlog.ts';
 import type { Transport } from '../messaging/transport.ts';
 import type { Check } from './health.ts';
 import type { Operated } from './operations.ts';
