@@ -45,7 +45,7 @@ export interface Journey {
   readonly since: number;
   /** By when the state should be left; null at the end. */
   readonly deadline: number | null;
-  /** Counts the states entered: tells an old deadline from the present one. */
+  /** Counts the states entered. */
   readonly epoch: number;
   /** In the order of the waybill. */
   readonly stops: readonly Stop[];
@@ -163,7 +163,7 @@ export interface Rules {
   readonly deadlines: Deadlines;
 }
 
-/** The deadline somebody must be told of, when there is one: orders on hold and orders waiting for a person have none. */
+/** The deadline orders acts on, when there is one: orders on hold and orders waiting for a person have none. */
 export function timerOf({ id, journey }: Order): { readonly dueAt: number; readonly data: DataOf<'order.check_deadline'> } | undefined {
   const wait = waitOf(journey.at);
   if (wait === null || wait.overdue === null || journey.hold !== null || journey.deadline === null) return undefined;

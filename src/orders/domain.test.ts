@@ -190,7 +190,7 @@ describe('cancelling', () => {
 });
 
 describe('deadlines', () => {
-  const over = (order: Order): ReturnType<typeof after> => after(order, [answer('order.check_deadline', timerOf(order)!.data)]);
+  const over = (order: Order): ReturnType<typeof after> => after(order, ['order.check_deadline'], timerOf(order)!.dueAt);
 
   test('each state an answer is awaited in has one', () => {
     const order = placed().order;
@@ -213,9 +213,10 @@ describe('deadlines', () => {
     expect(typesOf(after(releasing.order, ['stock.released']).says)).toEqual(['order.resumed', 'order.cancelled']);
   });
 
-  test('one of an older epoch says nothing', () => {
-    const old = timerOf(placed().order)!;
-    expect(advance(at('stock.reserved'), answer('order.check_deadline', old.data), rulesAt(T0))).toBeUndefined();
+  test('a reminder that comes too early, or of a state that was left, says nothing', () => {
+    const { dueAt } = timerOf(placed().order)!;
+    expect(advance(placed().order, answer('order.check_deadline'), rulesAt(dueAt - 1))).toBeUndefined();
+    expect(advance(at('stock.reserved'), answer('order.check_deadline'), rulesAt(dueAt))).toBeUndefined();
   });
 });
 

@@ -118,11 +118,11 @@ const ACTS: Readonly<Record<Act, (turn: Turn, trigger: Trigger) => Verdict>> = {
     if (isAwaited(turn.journey.at, message_type, trigger.source))
       hold(turn, { reason: 'technical', note: `${message_type} became a dead letter: ${code}`, dead_letter_id });
   },
-  over(turn, trigger) {
-    const { at, epoch, hold: held, deadline } = turn.journey;
-    if (trigger.type !== 'order.check_deadline' || trigger.data.epoch !== epoch || held !== null) return 'nothing';
+  over(turn) {
+    const { at, hold: held, deadline } = turn.journey;
+    if (held !== null || deadline === null || turn.rules.now < deadline) return 'nothing'; // a reminder of a state that was left
     if (waitOf(at)!.overdue === 'cancel') return unwind(turn, 'timeout');
-    hold(turn, { reason: 'technical', note: `no answer by ${deadline === null ? 'the deadline' : new Date(deadline).toISOString()}` });
+    hold(turn, { reason: 'technical', note: `no answer by ${new Date(deadline).toISOString()}` });
   },
   ask(turn, trigger) {
     lift(turn);

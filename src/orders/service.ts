@@ -14,7 +14,7 @@ import { type Placement, type PlacingDesk, placeMany, placing } from './use-case
 import type { OrderView } from './view.ts';
 
 export type { Deadlines, Policies } from './domain-waybill.ts';
-export type { CatalogueItem, PlaceOrder } from './domain-place.ts';
+export type { CatalogueItem } from './domain-place.ts';
 export type { Placement } from './use-cases-place.ts';
 export type { OrderView } from './view.ts';
 

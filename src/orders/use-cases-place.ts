@@ -25,7 +25,7 @@ export interface PlacingDesk extends Desk, Omit<Shop, 'catalogue'> {
 
 export interface Placement {
   readonly input: PlaceOrder;
-  readonly context: Pick<RequestContext, 'client' | 'idempotency' | 'operation'>;
+  readonly context: RequestContext;
 }
 
 const DOUBTFUL: ReadonlySet<ErrorCode> = new Set(['unknown_sku', 'product_archived', 'no_price']);
@@ -53,7 +53,7 @@ export const placeMany = (unit: Unit, desk: PlacingDesk, placements: readonly Pl
   onceEach(
     unit,
     placements,
-    ({ context }) => onceOf({ requestId: '', ...context }, 'POST /v1/orders'),
+    ({ context }) => onceOf(context, 'POST /v1/orders'),
     (fresh) => placeFresh(unit, desk, fresh),
   );
 
@@ -61,9 +61,9 @@ export const placeMany = (unit: Unit, desk: PlacingDesk, placements: readonly Pl
 type Fate = Refusal | Step | 'taken';
 
 async function placeFresh(unit: Unit, desk: PlacingDesk, placements: readonly Placement[]): Promise<(OrderView | Refusal)[]> {
-  const fates = await numbered(unit, desk, placements, await decide(unit, desk, placements));
-  const hashes = placements.map(({ input, context }) => externalOf(input, context.client)?.request_hash ?? null);
-  const born = fates.flatMap((fate, i) => (isStep(fate) ? [{ order: fate.order, requestHash: hashes[i]!, step: fate }] : []));
+  const externals = placements.map(externalOf);
+  const fates = await numbered(unit, desk, placements, await decide(unit, desk, placements, externals));
+  const born = fates.flatMap((fate, i) => (isStep(fate) ? [{ order: fate.order, requestHash: externals[i]?.request_hash ?? null, step: fate }] : []));
   const stored = await store.insertNew(unit.tx, born);
   const settled = born.filter(({ order }) => stored.has(order.id));
   await record(
@@ -78,17 +78,24 @@ async function placeFresh(unit: Unit, desk: PlacingDesk, placements: readonly Pl
   const isTaken = (fate: Fate): boolean => fate === 'taken' || (isStep(fate) && !stored.has(fate.order.id));
   const others = await takenBy(
     unit,
-    placements.filter((_, i) => isTaken(fates[i]!)),
+    externals.flatMap((external, i) => (external !== undefined && isTaken(fates[i]!) ? [external] : [])),
   );
-  return fates.map((fate, i) => (isTaken(fate) ? others.get(placements[i]!)! : isStep(fate) ? viewOf(fate.order) : (fate as Refusal)));
+  return fates.map((fate, i) => {
+    if (isTaken(fate)) return others.get(externals[i]!)!;
+    return isStep(fate) ? viewOf(fate.order) : (fate as Refusal);
+  });
 }
 
 const isStep = (fate: Fate | PricedOrder): fate is Step => typeof fate === 'object' && 'entry' in fate;
 
 /** Everything that can be decided before numbers are given out, so that none is given out for a refusal. */
-async function decide({ tx }: Unit, desk: PlacingDesk, placements: readonly Placement[]): Promise<(Refusal | PricedOrder | 'taken')[]> {
+async function decide(
+  { tx }: Unit,
+  desk: PlacingDesk,
+  placements: readonly Placement[],
+  externals: readonly (External | undefined)[],
+): Promise<(Refusal | PricedOrder | 'taken')[]> {
   const shop: Shop = { catalogue: await findProducts(tx, skusOf(placements)), policies: desk.policies, defaultToken: desk.defaultToken };
-  const externals = placements.map(({ input, context }) => externalOf(input, context.client));
   const taken = new Set((await store.findExternal(tx, uniqueOf(externals))).map(nameOf));
   return placements.map(({ input }, i) => {
     const external = externals[i];
@@ -120,9 +127,9 @@ interface External extends store.ExternalId {
   readonly request_hash: string;
 }
 
-function externalOf(input: PlaceOrder, client: string): External | undefined {
+function externalOf({ input, context }: Placement): External | undefined {
   if (input.external_id === undefined) return undefined;
-  return { client, external_id: input.external_id, request_hash: hashOf(input) };
+  return { client: context.client, external_id: input.external_id, request_hash: hashOf(input) };
 }
 
 const nameOf = ({ client, external_id }: store.ExternalId): string => `${client}\n${external_id}`;
@@ -143,19 +150,17 @@ const hashOf = ({ customer, currency, lines, charges = [], ship_to = {}, policy,
     ]),
   );
 
-/** For placements whose external_id has an order: that order when the request is the same, else a refusal. */
-async function takenBy({ tx }: Unit, placements: readonly Placement[]): Promise<Map<Placement, OrderView | Refusal>> {
-  const externals = placements.map(({ input, context }) => externalOf(input, context.client)!);
+/** For external_ids that have an order: that order when the request is the same, else a refusal. */
+async function takenBy({ tx }: Unit, externals: readonly External[]): Promise<Map<External, OrderView | Refusal>> {
   const rows = new Map((await store.findExternal(tx, uniqueOf(externals))).map((row) => [nameOf(row), row]));
-  const same = externals.map((external) => rows.get(nameOf(external))!).filter(({ request_hash }, i) => request_hash === externals[i]!.request_hash);
-  const orders = new Map((await store.find(tx, [...new Set(same.map(({ id }) => id))])).map((order) => [order.id, order]));
+  const orders = new Map((await store.find(tx, [...new Set(Array.from(rows.values(), ({ id }) => id))])).map((order) => [order.id, order]));
   return new Map(
-    placements.map((placement, i): [Placement, OrderView | Refusal] => {
-      const { external_id, request_hash } = externals[i]!;
-      const row = rows.get(nameOf(externals[i]!))!;
-      if (row.request_hash === request_hash) return [placement, viewOf(orders.get(row.id)!)];
-      const rule = `is the external_id of ${row.id}`;
-      return [placement, new Refusal('external_id_reused', `another order has the external_id "${external_id}"`, [{ field: 'external_id', rule }])];
+    externals.map((external): [External, OrderView | Refusal] => {
+      const { id, request_hash } = rows.get(nameOf(external))!;
+      if (request_hash === external.request_hash) return [external, viewOf(orders.get(id)!)];
+      const rule = `is the external_id of ${id}`;
+      const message = `another order has the external_id "${external.external_id}"`;
+      return [external, new Refusal('external_id_reused', message, [{ field: 'external_id', rule }])];
     }),
   );
 }

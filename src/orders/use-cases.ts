@@ -2,6 +2,7 @@
  * What is done with orders: placed in sets, moved on by messages in sets, cancelled and resumed one by one. Each loads, asks the domain,
  * saves and says, in the one transaction it is given.
  */
+import type { Message } from '../contracts/envelope.ts';
 import type { Reader } from '../db/database.ts';
 import { Refusal } from '../kernel/errors.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
@@ -9,7 +10,6 @@ import type { Unit } from '../messaging/mailbox.ts';
 import { advance, mayNeedLines, request } from './domain.ts';
 import { type Order, type Reply, type Request, type Says, type Step, statusOf, timerOf } from './domain-order.ts';
 import type { Deadlines } from './domain-waybill.ts';
-import type { Message } from '../contracts/envelope.ts';
 import * as store from './store.ts';
 
 export interface Desk {
@@ -21,10 +21,12 @@ export interface Desk {
 interface Track {
   readonly loaded: Order;
   order: Order;
+  /** Has its timer gone off in this batch? */
+  reminded: boolean;
   readonly steps: { readonly step: Step; readonly cause?: Message | undefined }[];
 }
 
-/** Moves the orders the messages are about; several messages about one order work in sequence. Six statements at most, whatever the number. */
+/** Moves the orders the messages are about; several messages about one order work in sequence. Seven statements at most, whatever the number. */
 export async function advanceMany(unit: Unit, desk: Desk, messages: readonly Reply[]): Promise<void> {
   const byOrder = Map.groupBy(messages, orderIdOf);
   const tracks = await loadTracks(unit, byOrder);
@@ -40,6 +42,7 @@ export async function advanceMany(unit: Unit, desk: Desk, messages: readonly Rep
         );
       continue;
     }
+    if (message.type === 'order.check_deadline') track.reminded = true;
     const step = advance(track.order, message, rules);
     if (step !== undefined) follow(track, step, message);
   }
@@ -55,7 +58,7 @@ async function loadTracks({ tx }: Unit, byOrder: ReadonlyMap<string, readonly Re
   return new Map(bare.map((order) => [order.id, trackOf(full.get(order.id) ?? order)]));
 }
 
-const trackOf = (order: Order): Track => ({ loaded: order, order, steps: [] });
+const trackOf = (order: Order): Track => ({ loaded: order, order, reminded: false, steps: [] });
 
 function follow(track: Track, step: Step, cause?: Message): void {
   track.order = step.order;
@@ -73,13 +76,25 @@ async function save(unit: Unit, desk: Desk, tracks: readonly Track[]): Promise<v
     unit,
     moved.flatMap(({ loaded, steps }) => steps.map(({ step, cause }) => ({ order_id: loaded.id, step, cause }))),
   );
-  const timers = moved.map(({ loaded, order }) => ({ before: timerOf(loaded), now: timerOf(order), order }));
-  await setDeadlines(
-    unit,
-    timers.flatMap(({ before, now, order }) => (now !== undefined && now.data.epoch !== before?.data.epoch ? [order] : [])),
-  );
-  await unit.cancelTimers(timers.flatMap(({ before, now, order }) => (before !== undefined && now === undefined ? [timerKey(order)] : [])));
+  await keepTimers(unit, tracks);
   countTransitions(unit, desk, moved);
+}
+
+/**
+ * A timer reminds an order of its deadline; it may come early and never late. So it is left alone when the order goes on to a state whose
+ * deadline is later (it spares two of three timers on the ordinary way), and one that comes early is set again.
+ */
+async function keepTimers(unit: Unit, tracks: readonly Track[]): Promise<void> {
+  const set: Order[] = [];
+  const cancel: string[] = [];
+  for (const { loaded, order, reminded } of tracks) {
+    const before = reminded ? undefined : timerOf(loaded);
+    const after = timerOf(order);
+    if (after !== undefined && (before === undefined || after.dueAt < before.dueAt)) set.push(order);
+    if (after === undefined && before !== undefined) cancel.push(timerKey(order));
+  }
+  await setDeadlines(unit, set);
+  await unit.cancelTimers(cancel);
 }
 
 const timerKey = ({ id }: Order): string => `deadline:${id}`;

@@ -77,9 +77,14 @@ describe.each(databases())('the journey on $name', (database) => {
     room.news();
     await deliver(room.mailbox, room.service, [...messages, messages[0]!]);
     expect(await room.get(a.id)).toMatchObject({ version: 4, status: 'confirmed' });
-    expect(room.news().sort()).toEqual([...['order.confirmed', 'payment.authorize', 'shipment.prepare'].flatMap((type) => [type, type])].sort());
+    expect(room.news().sort()).toEqual(['order.confirmed', 'payment.authorize', 'shipment.prepare'].flatMap((type) => [type, type]));
     await deliver(room.mailbox, room.service, messages);
     expect([(await room.get(a.id)).version, room.news()]).toEqual([4, []]);
+    expect(await room.metrics()).toEqual([
+      'waybill_orders_placed_total{policy="default"} 2',
+      'waybill_order_transitions_total{status="pending"} 2',
+      'waybill_order_transitions_total{status="confirmed"} 2',
+    ]);
     const prepare = room.said.find(({ type, subject }) => type === 'shipment.prepare' && subject === a.id)!;
     expect(prepare).toMatchObject({
       causationid: messages[2]!.id,
@@ -99,16 +104,33 @@ describe.each(databases())('the journey on $name', (database) => {
     expect(await room.get(id)).toMatchObject({ version: 2 });
   });
 
-  test('a deadline is a timer, replaced by the next and cancelled when a person is waited for', async () => {
+  test('an order has one timer: left alone when it comes early enough, then set again, cancelled when a person is waited for', async () => {
     const { id } = await room.place();
     const key = `deadline:${id}`;
     const start = room.world.now();
     expect(await timers()).toEqual([{ key, due_at: start + 60_000 }]);
+    room.world.advance(1_000);
     await room.tell('stock.reserved', [id]);
-    expect(await timers()).toEqual([{ key, due_at: start + 3_600_000 }]);
+    expect(await timers()).toEqual([{ key, due_at: start + 60_000 }]);
+    room.world.advance(59_000);
+    await room.tell('order.check_deadline', [id]);
+    expect(await timers()).toEqual([{ key, due_at: start + 1_000 + 3_600_000 }]);
     await room.tell('payment.authorized', [id]);
     await room.tell('shipment.ready', [id]);
-    expect(await timers()).toEqual([]);
+    expect([await timers(), (await room.get(id)).version]).toEqual([[], 4]);
+  });
+
+  test('a timer that would come too late is set anew', async () => {
+    const { id } = await room.place();
+    await room.tell('stock.reserved', [id]);
+    await room.tell('payment.authorized', [id]);
+    const start = room.world.now();
+    room.world.advance(60_000);
+    await room.tell('order.check_deadline', [id]);
+    expect((await timers())[0]!.due_at).toBe(start + 24 * 3_600_000);
+    await ask('cancel', id);
+    await room.tell('shipment.cancelled', [id]);
+    expect((await timers())[0]!.due_at).toBe(start + 60_000 + 3_600_000);
   });
 
   test('when it is over, the timer’s message cancels', async () => {

@@ -53,7 +53,7 @@ describe.each(databases())('placing orders on $name', (database) => {
           external_id: `n${count}-${lines}-${i}`,
           lines: Array.from({ length: lines }, (_, n) => ({ sku: 'AB'[n % 2]!, quantity: 1 })),
         }),
-        context: { client: 'test', idempotency: { key: `k${count}-${lines}-${i}`, hash: 'h' } },
+        context: requestContext({ idempotency: { key: `k${count}-${lines}-${i}`, hash: 'h' } }),
       }));
     const count = async (orders: number, lines: number): Promise<number> => {
       room.statements();
@@ -73,7 +73,7 @@ describe.each(databases())('placing orders on $name', (database) => {
   });
 
   test('50 requests with one idempotency key make one order', async () => {
-    const context = { client: 'test', idempotency: { key: 'k', hash: 'h' } };
+    const context = { idempotency: { key: 'k', hash: 'h' } };
     const settled = await Promise.allSettled(Array.from({ length: 50 }, () => room.place({}, context)));
     const answers = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value.id] : []));
     const refusals = settled.flatMap((one) => (one.status === 'rejected' ? [(one.reason as { code: string }).code] : []));
@@ -82,7 +82,7 @@ describe.each(databases())('placing orders on $name', (database) => {
     expect(await rowsOf('orders')).toBe(1);
     const again = await room.place({}, context);
     expect([again.id, room.news()]).toEqual([answers[0], ['order.placed', 'stock.reserve']]);
-    await expect(room.place({}, { client: 'test', idempotency: { key: 'k', hash: 'other' } })).rejects.toMatchObject({
+    await expect(room.place({}, { idempotency: { key: 'k', hash: 'other' } })).rejects.toMatchObject({
       code: 'idempotency_key_reused',
     });
   });

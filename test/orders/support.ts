@@ -28,6 +28,8 @@ export interface Room extends TestMailbox {
   tell<T extends ReplyName>(type: T, ids: readonly string[], more?: Partial<DataOf<T>>): Promise<void>;
   /** The types said since the last call. */
   news(): string[];
+  /** The metrics of orders, one line each. */
+  metrics(): Promise<string[]>;
   drop(): Promise<void>;
 }
 
@@ -38,9 +40,10 @@ export async function openRoom(database: TestDatabase, more: Partial<OrdersConte
   const asked: string[][] = [];
   const migrations = new URL('../../src/orders/migrations/', import.meta.url);
   const test = await openTestMailbox(opened.db, { service: 'orders', migrations, world });
+  const telemetry = createTelemetry({ level: 'silent' });
   const service = ordersService({
     mailbox: test.mailbox,
-    telemetry: createTelemetry({ level: 'silent' }),
+    telemetry,
     async catalogue(skus) {
       asked.push([...skus].sort());
       return skus.flatMap((sku) => products.get(sku) ?? []);
@@ -54,7 +57,7 @@ export async function openRoom(database: TestDatabase, more: Partial<OrdersConte
     service,
     asked,
     products,
-    place: (input = {}, context = {}) => service.place({ input: wish(input), context: { client: 'test', ...context } }),
+    place: (input = {}, context = {}) => service.place({ input: wish(input), context: requestContext(context) }),
     get: (id) => call(service, 'GET', '/v1/orders/{order_id}', { params: { order_id: id } }) as Promise<OrderView>,
     tell: (type, ids, data = {}) =>
       deliver(
@@ -66,6 +69,10 @@ export async function openRoom(database: TestDatabase, more: Partial<OrdersConte
       const types = test.said.slice(told).map(({ type }) => type);
       told = test.said.length;
       return types;
+    },
+    async metrics() {
+      const text = await telemetry.metrics.registry.metrics();
+      return text.split('\n').filter((line) => line.startsWith('waybill_order'));
     },
     drop: opened.drop,
   };
