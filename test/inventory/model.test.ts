@@ -122,7 +122,9 @@ describe.each(databases())('stock and its model on $name', (database) => {
     );
     // Agreement about nothing would prove nothing: every kind of posting was made, and every end of a reservation reached.
     const seen = await inventory.open.db.read.raw('select distinct reason as what from stock_posting union select distinct status from reservation');
-    expect(seen.map(({ what }) => what).sort()).toEqual(['committed', 'counted', 'held', 'model', 'received', 'rejected', 'released', 'reserved']);
+    expect(new Set(seen.map(({ what }) => what))).toEqual(
+      new Set(['committed', 'counted', 'held', 'model', 'received', 'rejected', 'released', 'reserved']),
+    );
   });
 
   async function byHand(model: Model, one: Exclude<Command, { do: 'batch' }>, warehouse_id: string, skuName: string): Promise<void> {
