@@ -4,7 +4,7 @@
 
 export type StopName = 'stock' | 'payment' | 'shipping';
 
-/** Where a stop stands; `settled` cannot be undone any more: the goods or the parcel have left, the money is taken. */
+/** Where a stop stands; `settled`: the goods or the parcel have left, the money is taken. Only money can come back. */
 export type Stop =
   | { readonly stop: StopName; readonly state: 'waiting' | 'skipped' | 'requested' | 'refused' | 'undoing' | 'undone'; readonly since: number }
   | { readonly stop: 'stock'; readonly state: 'done' | 'settled'; readonly since: number; readonly warehouse_id: string }
