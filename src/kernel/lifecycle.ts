@@ -120,7 +120,7 @@ export function loop({ name, world, turn, failed }: LoopOptions): Loop {
     ...base,
     wake() {
       woken = true;
-      if (!failing) rest.abort();
+      if (!failing) rest.abort('woken'); // with a reason of our own: making a DOMException each time cost 1 % of a loaded relay
     },
   };
 }

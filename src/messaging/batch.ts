@@ -156,7 +156,7 @@ function openDeadline(unit: Unit, world: World): { unit: Unit; within<T>(work: P
     within: (work) => Promise.race([work, expired as Promise<never>]),
     close() {
       open = false;
-      bound.abort();
+      bound.abort('done');
     },
   };
 }

@@ -101,7 +101,7 @@ export function openConsumer({ mailbox, transport, telemetry, subscriptions }: C
   async function settle(deliveries: readonly Delivery[]): Promise<void> {
     const { sound, unsound } = sort(deliveries, routing);
     for (const { message, fault } of unsound) await fail(message, fault);
-    const wanted = sound.filter((message) => !suspects.condemned(message));
+    const wanted = suspects.acquitted(sound);
     if (suspects.suspicious(deliveries[0]!)) for (const message of wanted) await handleSuspect(message);
     else await handle(wanted);
     for (const delivery of deliveries) delivery.ack();

@@ -50,6 +50,8 @@ export interface EmbeddedQueue {
   take(prefetch: number, deliver: (delivery: Delivery) => void): () => void;
   /** Messages waiting or unsettled. */
   depth(): number;
+  /** Packs handed out and neither acked nor released. */
+  unsettled(): number;
   /** Goes on after `failed`. */
   retry(): void;
 }
@@ -64,11 +66,12 @@ export function openQueue(name: string, store: QueueStore, leftoverTo: number, d
   let readyMessages = 0;
   let turn = 0;
   /** The first row that is not in memory; undefined when all are. */
-  let diskFrom = depth > 0 ? 0 : undefined;
+  let diskFrom = depth > 0 ? 1 : undefined;
   let reading = false;
   let offeredMeanwhile = false;
   let slowWindow = SLOW_FIRST;
   let slowUnsettled = 0;
+  let out = 0;
 
   function offer(entry: Entry): void {
     depth += entry.count;
@@ -111,10 +114,12 @@ export function openQueue(name: string, store: QueueStore, leftoverTo: number, d
 
   function handOut(taker: Taker, entry: Entry): Delivery {
     let settled = false;
+    out += 1;
     taker.unsettled += entry.count;
     const settle = (act: () => void): void => {
       if (settled) return;
       settled = true;
+      out -= 1;
       taker.unsettled -= entry.count;
       act();
       pump();
@@ -180,6 +185,7 @@ export function openQueue(name: string, store: QueueStore, leftoverTo: number, d
       };
     },
     depth: () => depth,
+    unsettled: () => out,
     retry: pump,
   };
 }

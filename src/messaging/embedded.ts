@@ -32,6 +32,7 @@ const TABLES = `
     seq integer primary key, queue text not null, messages integer not null, deliveries integer not null, body text not null
   ) strict;
   create index if not exists bus_message_queue on bus_message (queue, seq);
+  create table if not exists bus_clean (id integer primary key) strict;
   create table if not exists bus_probe (id integer primary key, space blob not null) strict;`;
 
 export interface EmbeddedOptions {
@@ -57,6 +58,8 @@ export function embeddedTransport({ file, world, telemetry, open: openFile }: Em
   const bindings = new Map<string, string[]>();
   const leftovers = new Map<string, number>();
   const acked: number[] = [];
+  /** Rows whose delivery this run has counted, until they are acked. */
+  const claimed = new Set<number>();
   let flushSoon = false;
   let nextSeq = 1;
   let leftoverTo = 0;
@@ -88,8 +91,9 @@ export function embeddedTransport({ file, world, telemetry, open: openFile }: Em
     await database.script(TABLES);
     const { read } = database;
     const [last] = await read.raw<{ seq: number }>('select coalesce(max(seq), 0) as seq from bus_message');
-    leftoverTo = last!.seq;
-    nextSeq = leftoverTo + 1;
+    nextSeq = last!.seq + 1;
+    const clean = await database.write((tx) => tx.raw('delete from bus_clean returning id'));
+    leftoverTo = clean.length > 0 ? 0 : last!.seq;
     const waiting = await read.raw<{ queue: string; n: number }>('select queue, sum(messages) as n from bus_message group by queue');
     for (const { queue, n } of waiting) leftovers.set(queue, n);
     for (const { name } of await read.raw<{ name: string }>('select name from bus_queue')) addQueue(name);
@@ -99,10 +103,26 @@ export function embeddedTransport({ file, world, telemetry, open: openFile }: Em
 
   async function close(): Promise<void> {
     await flusher.stop();
-    await flush().catch((error: unknown) => log.warn({ err: error }, 'acks could not be written; these packs come again'));
+    await flush()
+      .then(partClean)
+      .catch((error: unknown) => log.warn({ err: error }, 'acks could not be written; these packs come again'));
     await database?.close();
     database = undefined;
     unlock?.();
+  }
+
+  /**
+   * When everything handed out was acked or released, the next start need not suspect what is left: it has not been delivered, and what
+   * was counted for this run is taken back. A deployment is no crash.
+   */
+  async function partClean(): Promise<void> {
+    if ([...queues.values()].some((queue) => queue.unsettled() > 0)) return;
+    await write(async (tx) => {
+      await tx.raw('update bus_message set deliveries = deliveries - 1 where seq in (select value from json_each($1))', [
+        JSON.stringify([...claimed]),
+      ]);
+      await tx.raw('insert or replace into bus_clean (id) values (1)');
+    });
   }
 
   function addQueue(name: string): void {
@@ -191,6 +211,7 @@ export function embeddedTransport({ file, world, telemetry, open: openFile }: Em
 
   function settle(seq: number): void {
     acked.push(seq);
+    claimed.delete(seq);
     if (flushSoon) return;
     flushSoon = true;
     void world.sleep(ACK_MS).then(() => flusher.wake());
@@ -235,6 +256,7 @@ export function embeddedTransport({ file, world, telemetry, open: openFile }: Em
       await tx.raw('update bus_message set deliveries = deliveries + 1 where seq in (select value from json_each($1))', [seqs]);
       return found;
     });
+    for (const row of rows) claimed.add(row.seq);
     return rows.map((row) => toEntry({ ...row, deliveries: row.deliveries + 1 }));
   }
 

@@ -8,12 +8,13 @@ import type { Message } from '../contracts/envelope.ts';
 import { type Database, type Tx, statement } from '../db/database.ts';
 import type { MigrationSet } from '../db/migrate.ts';
 import { Fault } from '../kernel/errors.ts';
-import type { Runnable } from '../kernel/lifecycle.ts';
+import { type Runnable, runnable, startAll, stopAll } from '../kernel/lifecycle.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
 import type { World } from '../kernel/world.ts';
 import { type Consumer, openConsumer } from './consumer.ts';
 import { type ConsumerState, consumerState, writePause } from './control.ts';
 import { bury, resolve } from './dead-letters.ts';
+import { openJanitor } from './janitor.ts';
 import { type Mailbox, openMailbox } from './mailbox.ts';
 import type { Pack } from './outbox.ts';
 import { openRelay } from './relay.ts';
@@ -37,7 +38,7 @@ export interface Messaging {
   readonly mailbox: Mailbox;
   /** Sends what was said. One of a service is at work at a time, however many run. */
   readonly relay: Runnable;
-  /** Says what was to be said later. */
+  /** Says what was to be said later, and forgets what was kept for a time only. */
   readonly scheduler: Runnable;
   /** Hears, and calls the subscriptions. Once a process. */
   consumer(subscriptions: readonly Subscription[]): Consumer;
@@ -92,11 +93,16 @@ export function messagingFor({ service, db, world, telemetry, transport }: Messa
     running?.poke();
   }
 
+  const clocked = [openScheduler(mailbox, telemetry), openJanitor(mailbox, telemetry)];
   return {
     service,
     mailbox,
     relay,
-    scheduler: openScheduler(mailbox, telemetry),
+    scheduler: runnable(
+      `${service} scheduler`,
+      () => startAll(clocked),
+      () => stopAll(clocked),
+    ),
     consumer(subscriptions) {
       running = openConsumer({ mailbox, transport, telemetry, subscriptions });
       return running;

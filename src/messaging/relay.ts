@@ -168,8 +168,11 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
   });
 
   async function drain(): Promise<void> {
-    while ((waiting.length > 0 || behind) && (await lease.held())) if ((await turn()) > 0) break;
-    await cleaner.flush();
+    try {
+      while ((waiting.length > 0 || behind) && (await lease.held())) if ((await turn()) > 0) break;
+    } finally {
+      await cleaner.flush();
+    }
   }
 
   return {

@@ -37,8 +37,8 @@ export interface Suspects {
   load(): Promise<void>;
   /** Whether the messages of a delivery are to be handled one by one. */
   suspicious(delivery: Delivery): boolean;
-  /** Whether a message was given up as a suspect and this is just another copy of it. */
-  condemned(message: Message): boolean;
+  /** Without those that were given up as suspects before and are here as just another copy. */
+  acquitted(messages: readonly Message[]): readonly Message[];
   /** Handles a suspect with `handle`, which deletes its attempt row, or gives it up with `giveUp`. */
   attempt(message: Message, handle: () => Promise<void>, giveUp: (fault: Fault) => Promise<void>): Promise<void>;
 }
@@ -75,7 +75,7 @@ export function openSuspects(db: Database, world: World): Suspects {
     },
     suspicious: ({ deliveries, messages }) =>
       deliveries >= SUSPECT_DELIVERIES || (attempted.size > 0 && messages.some(({ id }) => attempted.has(id))),
-    condemned: ({ id, redrive }) => redrive === undefined && condemned.has(id),
+    acquitted: (messages) => (condemned.size === 0 ? messages : messages.filter(({ id, redrive }) => redrive !== undefined || !condemned.has(id))),
     attempt: (message, handle, giveUp) => oneAtATime(() => attempt(message, handle, giveUp)),
   };
 }

@@ -128,6 +128,29 @@ describe('the embedded transport alone', () => {
     ]);
   });
 
+  it('a stop in order is no crash: what was released or never handed out is neither counted nor slow', async () => {
+    await opened.transport.publish(Array.from({ length: 50 }, (_, i) => pack(`o${i}`)));
+    let transport = await opened.crash(); // so that some are counted
+    for (let round = 0; round < 3; round += 1) {
+      const deliveries: Delivery[] = [];
+      const consumption = await transport.consume('a', { prefetch: 1_000, deliver: (delivery) => void deliveries.push(delivery) });
+      await until('some came', () => deliveries.length > 0);
+      await consumption.cancel();
+      for (const delivery of deliveries) delivery.release();
+      transport = await opened.restart();
+    }
+    const deliveries: Delivery[] = [];
+    await transport.consume('a', { prefetch: 1_000, deliver: (delivery) => void deliveries.push(delivery) });
+    await until('all came at once', () => deliveries.length === 50);
+    expect(deliveries.map((delivery) => delivery.deliveries)).toEqual(Array.from({ length: 50 }, () => 0));
+    expect(deliveries.map(({ messages }) => messages[0]!.subject)).toEqual(Array.from({ length: 50 }, (_, i) => `o${i}`));
+    transport = await opened.crash();
+    const after: Delivery[] = [];
+    await transport.consume('a', { prefetch: 1_000, deliver: (delivery) => void after.push(delivery) });
+    await until('one came', () => after.length === 1);
+    expect(after[0]!.deliveries).toBe(1);
+  });
+
   it('a row nobody can decode is delivered as it is', async () => {
     await opened.transport.publish([pack('o1')]);
     await opened.transport.stop();

@@ -1,3 +1,5 @@
+import { ANSWER_KEPT_MS } from '../../src/messaging/idempotency.ts';
+import { INBOX_KEPT_MS } from '../../src/messaging/janitor.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { databases } from '../support/databases.ts';
 import { type Bench, type HandTransport, type Station, handTransport, openBench, until } from './support.ts';
@@ -78,6 +80,29 @@ describe.each(databases())('timers on $name', (database) => {
     bench.world.advance(1_000 + count);
     await until('all fired', () => said().length === count);
     expect(said()).toEqual(Array.from({ length: count }, (_, n) => String(n)));
+  });
+
+  it('what was kept for a time is forgotten after it, however much it is, and nothing else', async () => {
+    const { now } = bench.world;
+    await orders.mailbox.db.write(async (tx) => {
+      for (let i = 0; i < 4_100; i += 1)
+        await tx.raw('insert into inbox (consumer, message_id, received_at) values ($1, $2, $3)', ['c', `old${i}`, now() - INBOX_KEPT_MS + 1]);
+      await tx.raw('insert into inbox (consumer, message_id, received_at) values ($1, $2, $3)', ['c', 'new', now()]);
+      await tx.raw('insert into idempotency (scope, key, request_hash, created_at) values ($1, $2, $3, $4)', [
+        's',
+        'old',
+        'h',
+        now() - ANSWER_KEPT_MS + 1,
+      ]);
+      await tx.raw('insert into idempotency (scope, key, request_hash, created_at) values ($1, $2, $3, $4)', ['s', 'new', 'h', now()]);
+    });
+    bench.world.advance(3_600_000);
+    await until('the old ones are gone', async () => {
+      bench.world.advance(200);
+      return (await orders.count('inbox')) === 1 && (await orders.count('idempotency')) === 1;
+    });
+    expect(await orders.mailbox.db.read.raw('select message_id from inbox')).toEqual([{ message_id: 'new' }]);
+    expect(await orders.mailbox.db.read.raw('select key from idempotency')).toEqual([{ key: 'new' }]);
   });
 
   it('two schedulers at one database fire each timer once', async (context) => {
