@@ -11,7 +11,6 @@
  * SQLite answers at once, so a unit that awaits nothing but its transaction is over before the event loop turns. One that is not
  * waits for something it must not wait for, and after IDLE_MAX_MS is rolled back with an error that says so.
  */
-import { DatabaseSync } from 'node:sqlite';
 import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely';
 import { Fault } from '../kernel/errors.ts';
 import type { Metrics } from '../kernel/telemetry.ts';

@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Database, IDLE_MAX_MS, statement } from '../../src/db/database.ts';
+import { type Database, IDLE_MAX_MS, isUniqueViolation, statement } from '../../src/db/database.ts';
 import { type SqliteOptions, openSqlite } from '../../src/db/sqlite.ts';
 import { Refusal, codeOf } from '../../src/kernel/errors.ts';
 import { type World, realWorld } from '../../src/kernel/world.ts';
@@ -68,12 +68,26 @@ describe('a full disk', () => {
   });
 });
 
+it('a transaction that SQLite itself has rolled back is lost for all its units, and told to all', async () => {
+  const { db } = await opened();
+  await insert(db, 1);
+  const outcomes = await Promise.allSettled([
+    insert(db, 2),
+    db.write((tx) => tx.raw(`insert or rollback into row_of_test (id, body) values (1, '')`)),
+    insert(db, 3),
+  ]);
+  for (const outcome of outcomes) expect(outcome.status === 'rejected' && isUniqueViolation(outcome.reason)).toBe(true);
+  await insert(db, 4);
+  expect(await db.read.raw('select id from row_of_test order by id')).toEqual([{ id: 1 }, { id: 4 }]);
+});
+
 describe('flushes', () => {
   it('nobody is answered before the flush: neither who wrote nor who read it', async () => {
     const flushes: (() => void)[] = [];
     let held = false;
     const { db } = await opened({ flushFile: () => (held ? new Promise((resolve) => flushes.push(resolve)) : Promise.resolve()) });
     held = true;
+    onTestFinished(() => flushes.forEach((flush) => flush())); // or closing would wait for them
     const hooks: string[] = [];
     const written = db.write(async (tx) => {
       tx.afterCommit(() => hooks.push('committed'));
