@@ -33,6 +33,8 @@ import { queueOf } from './messaging/consumer.ts';
 import { embeddedTransport } from './messaging/embedded.ts';
 import { type Messaging, mailboxMigrations, messagingFor } from './messaging/messaging.ts';
 import type { Route, Service } from './messaging/service.ts';
+import { logChannel, smtpChannel } from './notifications/channels.ts';
+import { notificationsService } from './notifications/service.ts';
 import { ordersService } from './orders/service.ts';
 import { simulatedGateway } from './payments/gateway.ts';
 import { paymentsService } from './payments/service.ts';
@@ -167,12 +169,14 @@ function openDatabase(name: ServiceName, { databaseUrl, dataDir }: Config, { wor
 function buildServices(messagings: ReadonlyMap<ServiceName, Messaging>, config: Config, { world, telemetry }: Tools): Service[] {
   const context = (name: ServiceName) => ({ mailbox: messagings.get(name)!.mailbox, telemetry });
   const gateway = simulatedGateway({ world });
+  const channels = [logChannel(telemetry), ...(config.smtpUrl === undefined ? [] : [smtpChannel({ url: config.smtpUrl, from: config.mailFrom })])];
   const inventory = inventoryService(context('inventory'));
   return [
     inventory,
     ordersService({ ...context('orders'), catalogue: inventory.catalogue, defaultToken: gateway.defaultToken, deadlines: config.deadlines }),
     paymentsService({ ...context('payments'), gateway }),
     shippingService({ ...context('shipping'), carrier: simulatedCarrier({ world }) }),
+    notificationsService({ ...context('notifications'), channels }),
   ];
 }
 

@@ -1,7 +1,7 @@
 /**
  * The program as a process: how it starts, what it says when it cannot, and how it ends.
  */
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -66,8 +66,10 @@ describe('a start', () => {
   });
 
   test('in a place that cannot be written says so', async () => {
-    const text = await refusal({ DATA_DIR: '/proc/waybill' });
-    expect(text).toContain('waybill: the data folder /proc/waybill cannot be written');
+    await writeFile(join(folder, 'file'), '');
+    const place = join(folder, 'file', 'data');
+    const text = await refusal({}, place);
+    expect(text).toContain(`waybill: the data folder ${place} cannot be written`);
     withoutStack(text);
   });
 });

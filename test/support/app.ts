@@ -9,6 +9,7 @@ import { type App, buildApp } from '../../src/app.ts';
 import { type Environment, loadConfig } from '../../src/config.ts';
 import { createTelemetry } from '../../src/kernel/telemetry.ts';
 import type { World } from '../../src/kernel/world.ts';
+import { ask, throwAwayName } from './databases.ts';
 import { until } from './server.ts';
 
 export interface Answer<Body> {
@@ -35,22 +36,43 @@ export interface TestApp {
 export interface TestAppOptions {
   readonly settings?: Environment;
   readonly world?: World;
+  /** A PostgreSQL server: services live in a database of their own there, which is dropped afterwards. SQLite files when absent. */
+  readonly postgres?: string | undefined;
 }
 
-export async function startApp({ settings = {}, world }: TestAppOptions = {}): Promise<TestApp> {
+/** Where the services keep their data, and how it is thrown away. */
+async function openGround(postgres: string | undefined): Promise<{ settings: Environment; remove(): Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'waybill-app-'));
-  const config = loadConfig({ PORT: '0', DATA_DIR: folder, LOG_LEVEL: 'error', ...settings });
+  const settings = { DATA_DIR: folder };
+  const removeFolder = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  if (postgres === undefined) return { settings, remove: removeFolder };
+  const name = throwAwayName();
+  await ask(postgres, `create database ${name}`);
+  const url = new URL(postgres);
+  url.pathname = `/${name}`;
+  return {
+    settings: { ...settings, DATABASE_URL: url.href },
+    async remove() {
+      await removeFolder();
+      await ask(postgres, `drop database if exists ${name} with (force)`);
+    },
+  };
+}
+
+export async function startApp({ settings = {}, world, postgres }: TestAppOptions = {}): Promise<TestApp> {
+  const ground = await openGround(postgres);
+  const config = loadConfig({ PORT: '0', LOG_LEVEL: 'error', ...ground.settings, ...settings });
   const start = async (): Promise<App> => {
     const app = buildApp(config, { telemetry: createTelemetry({ level: config.logLevel }), checkAnswers: true, ...(world && { world }) });
     await app.start();
     return app;
   };
   let app = await start().catch(async (error: unknown) => {
-    await rm(folder, { recursive: true, force: true });
+    await ground.remove();
     throw error;
   });
 
-  async function ask<Body>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<Body>> {
+  async function request<Body>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<Body>> {
     const sent = body === undefined ? {} : { body: JSON.stringify(body) };
     const type = body === undefined ? {} : { 'content-type': 'application/json' };
     const answer = await fetch(app.url() + path, { method, ...sent, headers: { ...type, ...headers } });
@@ -59,14 +81,14 @@ export async function startApp({ settings = {}, world }: TestAppOptions = {}): P
     return { status: answer.status, headers: answer.headers, body: (isJson ? JSON.parse(text) : text) as Body };
   }
   async function must<Body>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Body> {
-    const answer = await ask<Body>(method, path, body, headers);
+    const answer = await request<Body>(method, path, body, headers);
     if (answer.status >= 300) throw new Error(`${method} ${path} answers ${answer.status}: ${JSON.stringify(answer.body)}`);
     return answer.body;
   }
 
   return {
     url: () => app.url(),
-    ask,
+    ask: request,
     get: (path) => must('GET', path),
     post: (path, body, headers) => must('POST', path, body, headers),
     async until<Body>(path: string, found: (body: Body) => boolean) {
@@ -85,7 +107,7 @@ export async function startApp({ settings = {}, world }: TestAppOptions = {}): P
     },
     async stop() {
       await app.stop();
-      await rm(folder, { recursive: true, force: true });
+      await ground.remove();
     },
   };
 }
