@@ -40,7 +40,7 @@ export interface JourneyCheck {
 export interface BelongsCheck {
   readonly kind: 'belongs';
   readonly service: string;
-  /** SQL that answers `k1` (the id of an order, the key the chunks go by) and `subject` for the next `$2` rows after `$1`. */
+  /** SQL that answers `k1` (the key the chunks go by), `order_id` and `subject` for the next `$2` rows after `$1`. */
   readonly text: string;
 }
 
@@ -73,9 +73,9 @@ export const rows = (service: string, keys: 1 | 2, text: string | ((dialect: Dia
 
 export const journeys = (find: JourneyCheck['find']): JourneyCheck => ({ kind: 'journey', find });
 
-/** `table` keeps rows in the name of the order in its column `order_id`; `what` calls such a row by its name, in SQL. */
-export const belongs = (service: string, table: string, what: string): BelongsCheck => ({
+/** `table` keeps rows in the name of the order in its column `order_id`, if that is not null; `key` is its primary key. */
+export const belongs = (service: string, table: string, key = 'id'): BelongsCheck => ({
   kind: 'belongs',
   service,
-  text: `select order_id as k1, ${what} as subject from ${table} where order_id > $1 order by order_id limit $2`,
+  text: `select ${key} as k1, order_id, '${table} ' || ${key} as subject from ${table} where ${key} > $1 and order_id is not null order by ${key} limit $2`,
 });

@@ -3,7 +3,7 @@
  *
  * All are implications from the order to the others, the direction in which no message under way can break them (journey.ts).
  */
-import { type Discrepancy, type Equation, journeys, rows } from './equation.ts';
+import { type Discrepancy, type Equation, type RowCheck, journeys, rows } from './equation.ts';
 import type { Journey, JourneyStop } from './journey.ts';
 
 type Finding = Discrepancy | undefined;
@@ -92,16 +92,17 @@ function parcelIsReady(journey: Journey): Finding {
   const stop = stopOf(journey, 'shipping');
   if (journey.shipment === undefined || (stop?.state !== 'done' && stop?.state !== 'settled')) return undefined;
   const { shipment } = journey;
-  const wanted = pieces(journey.lines);
-  if (shipment === null) return about(journey, `shipment ${stop.shipment_id}: ${wanted}`, 'no shipment');
-  return about(journey, `shipment ${stop.shipment_id}: ${wanted}`, `shipment ${shipment.id}: ${pieces(shipment.lines)}`);
+  const expected = `${stop.shipment_id} from ${stopOf(journey, 'stock')?.warehouse_id}: ${pieces(journey.lines)}`;
+  return about(journey, expected, shipment === null ? 'no shipment' : `${shipment.id} from ${shipment.warehouse_id}: ${pieces(shipment.lines)}`);
 }
 
 function parcelHasLeft(journey: Journey): Finding {
   const { at } = journey.order.journey;
   if (journey.shipment === undefined || !LEFT.has(at)) return undefined;
   const found = journey.shipment?.status ?? 'none';
-  return about(journey, at === 'shipped' && found !== 'delivered' ? 'shipment in_transit' : 'shipment delivered', `shipment ${found}`);
+  // A parcel that arrived or came back did leave; the order hears of it a moment later.
+  const since = found === 'delivered' || found === 'returned' ? found : 'in_transit';
+  return about(journey, `shipment ${at === 'shipped' ? since : 'delivered'}`, `shipment ${found}`);
 }
 
 /** Nothing leaves unpaid, and nothing leaves that is not taken off the books or about to be. */
@@ -117,7 +118,7 @@ function leftIsPaidAndReserved(journey: Journey): Finding {
   return about(journey, 'paid in full, goods reserved or gone', [...paid, ...goods].join(', ') || 'paid in full, goods reserved or gone');
 }
 
-const LIVE_SHIPMENTS: ReadonlySet<string> = new Set(['pending', 'preparing', 'ready', 'in_transit', 'delivered']);
+const LIVE_SHIPMENTS: ReadonlySet<string> = new Set(['pending', 'ready', 'in_transit', 'delivered', 'returned']);
 
 function cancelledLeavesNothing(journey: Journey): Finding {
   if (journey.order.journey.at !== 'cancelled') return undefined;
@@ -154,14 +155,24 @@ function deadlineIsWatched(journey: Journey, now: number): Finding {
   const { at, hold, deadline } = journey.order.journey;
   if (!WATCHED.has(at) || hold !== null || deadline === null || deadline <= now) return undefined;
   const { timer_due_at: due } = journey;
-  if (due !== null && due <= deadline) return undefined;
+  if (due === undefined || (due !== null && due <= deadline)) return undefined;
   return about(journey, `a timer by ${new Date(deadline).toISOString()}`, due === null ? 'no timer' : `a timer for ${new Date(due).toISOString()}`);
 }
+
+/** What is pending is a call to somebody outside that is still to be made. */
+const pendingIsDue = (service: string, table: string): RowCheck =>
+  rows(
+    service,
+    1,
+    `select id as k1, '${table} ' || id as subject, case when status = 'pending' then 'due' else 'not due' end as expected,
+       case when due_at is null then 'not due' else 'due' end as found
+     from ${table} where id > $1 order by id limit $2`,
+  );
 
 export const JOURNEY_EQUATIONS: readonly Equation[] = [
   { id: 'O1', title: 'The status of an order is what its journey says.', checks: [journeys(statusIsComputed)] },
   { id: 'O2', title: 'Goods an order counts on are reserved for it: the same lines, in one warehouse.', checks: [journeys(goodsAreReserved)] },
-  { id: 'O3', title: 'The parcel an order counts on holds its lines.', checks: [journeys(parcelIsReady)] },
+  { id: 'O3', title: 'The parcel an order counts on holds its lines and leaves from where they are reserved.', checks: [journeys(parcelIsReady)] },
   { id: 'O4', title: 'The total of an order is the sum of its lines and charges.', checks: [journeys(totalIsSum)] },
   {
     id: 'O5',
@@ -171,6 +182,32 @@ export const JOURNEY_EQUATIONS: readonly Equation[] = [
   { id: 'O6', title: 'Money an order counts on is its total, authorised or captured.', checks: [journeys(moneyIsThere)] },
   { id: 'O7', title: 'An order that has left was paid in full, from goods that were reserved.', checks: [journeys(leftIsPaidAndReserved)] },
   { id: 'O8', title: 'An order that has left is a parcel that has left, one that arrived a parcel that arrived.', checks: [journeys(parcelHasLeft)] },
+  {
+    id: 'O9',
+    title: 'An order has one parcel: there is no second shipment in its name.',
+    checks: [
+      rows(
+        'shipping',
+        1,
+        `select id as k1, 'shipment ' || id || coalesce(' of ' || order_id, '') as subject, coalesce('shp_' || substr(order_id, 5), id) as expected, id as found
+         from shipment where id > $1 order by id limit $2`,
+      ),
+    ],
+  },
+  {
+    id: 'N1',
+    title: 'A customer is told of an event once, on each channel.',
+    checks: [
+      rows(
+        'notifications',
+        1,
+        `with chunk as (select distinct order_id from notification where order_id > $1 order by order_id limit $2)
+         select c.order_id as k1, n.channel || ' of ' || n.event_id || ' to ' || n.recipient as subject, 1 as expected, cast(count(*) as bigint) as found
+         from chunk c join notification n on n.order_id = c.order_id
+         group by c.order_id, n.event_id, n.channel, n.recipient order by c.order_id`,
+      ),
+    ],
+  },
   {
     id: 'E1',
     title: 'The timeline of an order counts 1, 2, … to its version, without gaps.',
@@ -202,6 +239,8 @@ export const JOURNEY_EQUATIONS: readonly Equation[] = [
            case when state in ('requested', 'unknown') then 'due' else 'not due' end as expected, case when due_at is null then 'not due' else 'due' end as found
          from payment_operation where (payment_id, id) > ($1, $2) order by payment_id, id limit $3`,
       ),
+      pendingIsDue('shipping', 'shipment'),
+      pendingIsDue('notifications', 'notification'),
     ],
   },
 ];

@@ -72,8 +72,11 @@ export interface Journey {
   readonly reservation: AuditedReservation | null | undefined;
   readonly payment: AuditedPayment | null | undefined;
   readonly shipment: AuditedShipment | null | undefined;
-  /** When orders will look whether the deadline has passed; null without a timer. Milliseconds UTC. */
-  readonly timer_due_at: number | null;
+  /**
+   * When orders will look whether the deadline has passed, milliseconds UTC; null without a timer. Undefined while orders is paused: a
+   * timer that came due is then a message that waits, where nobody here can see it.
+   */
+  readonly timer_due_at: number | null | undefined;
 }
 
 type Id = { readonly id: string };
@@ -112,7 +115,10 @@ const paymentsOf = statement<Id, AuditedPayment & OfOrder>(
 );
 const shipmentsOf = statement<Id, AuditedShipment & OfOrder>(
   { id: 'text' },
-  (rows) => `select s.order_id, s.id, s.status, s.warehouse_id, s.updated_at, s.lines from ${rows} join shipment s on s.order_id = row.id`,
+  // The shipment of an order has its id with another prefix; there is no index by order.
+  (rows) => `
+    select row.id as order_id, s.id, s.status, s.warehouse_id, s.updated_at, s.lines
+    from ${rows} join shipment s on s.id = 'shp_' || substr(row.id, 5) and s.order_id = row.id`,
   { json: ['lines'] },
 );
 
@@ -148,6 +154,7 @@ export async function readJourneys(databases: Databases, wanted: Wanted): Promis
   const ids = orders.map(({ id }) => ({ id }));
   const lines = Map.groupBy(await reader.run(linesOf, ids), ofOrder);
   const timers = await one(reader, timersOf, ids);
+  const [control] = await reader.raw<{ paused: number }>(`select paused from consumer_control where consumer = 'orders'`);
   const inventory = databases['inventory']?.read;
   const reservations = await one(inventory, reservationsOf, ids);
   const reserved = Map.groupBy((await inventory?.run(reservedLinesOf, ids)) ?? [], ofOrder);
@@ -161,7 +168,7 @@ export async function readJourneys(databases: Databases, wanted: Wanted): Promis
       reservation: reservation && { ...reservation, lines: reserved.get(order.id) ?? [] },
       payment: payments(order.id),
       shipment: shipments(order.id),
-      timer_due_at: timers(order.id)?.due_at ?? null,
+      timer_due_at: control?.paused === 1 ? undefined : (timers(order.id)?.due_at ?? null),
     };
   });
 }

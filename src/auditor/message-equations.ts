@@ -26,6 +26,11 @@ export const MESSAGE_EQUATIONS: readonly Equation[] = [
   {
     id: 'X1',
     title: 'Nothing is kept in the name of an order that does not exist.',
-    checks: [belongs('inventory', 'reservation', `'reservation of ' || order_id`), belongs('payments', 'payment', `'payment ' || id`)],
+    checks: [
+      belongs('inventory', 'reservation', 'order_id'),
+      belongs('payments', 'payment'),
+      belongs('shipping', 'shipment'),
+      belongs('notifications', 'notification'),
+    ],
   },
 ];

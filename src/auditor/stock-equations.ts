@@ -68,7 +68,11 @@ export const STOCK_EQUATIONS: readonly Equation[] = [
     ],
   },
   { id: 'S2', title: 'Each stock balance is the sum of its postings in, less its postings out.', checks: [{ kind: 'stock', side: 'balances' }] },
-  { id: 'S3', title: 'Of each sku, as much lies in the warehouses as came in from outside and has not left.', checks: [{ kind: 'stock', side: 'skus' }] },
+  {
+    id: 'S3',
+    title: 'Of each sku, as much lies in the warehouses as came in from outside and has not left.',
+    checks: [{ kind: 'stock', side: 'skus' }],
+  },
   {
     id: 'S5',
     title: 'What is reserved in the name of an order is what its held reservation lists.',

@@ -47,7 +47,10 @@ export interface StockWalk {
 export const changeOf = (account: Account): string =>
   `case when p.to_account = '${account}' then p.quantity when p.from_account = '${account}' then -p.quantity else 0 end`;
 const INFLOW = `case when p.from_account like 'outside:%' then p.quantity else 0 end - case when p.to_account like 'outside:%' then p.quantity else 0 end`;
-const SUMS = [...ACCOUNTS.map((account) => `cast(sum(${changeOf(account)}) as bigint) as ${account}`), `cast(sum(${INFLOW}) as bigint) as inflow`].join(', ');
+const SUMS = [
+  ...ACCOUNTS.map((account) => `cast(sum(${changeOf(account)}) as bigint) as ${account}`),
+  `cast(sum(${INFLOW}) as bigint) as inflow`,
+].join(', ');
 
 const RANGE = `select p.sku, p.warehouse_id, ${SUMS} from stock_posting p where p.seq > $1 and p.seq <= $2 group by p.sku, p.warehouse_id`;
 const HEAD = 'select coalesce(max(seq), 0) as seq from stock_posting';
@@ -160,4 +163,5 @@ async function exactly({ db, balance, sku: told }: StockWalk, sku: string): Prom
   told(inside === inflow ? undefined : { subject: `stock of ${sku}`, expected: `${inflow} pieces inside`, found: `${inside} pieces inside` });
 }
 
-const inWords = (available: number, reserved: number, unavailable: number): string => `available ${available}, reserved ${reserved}, unavailable ${unavailable}`;
+const inWords = (available: number, reserved: number, unavailable: number): string =>
+  `available ${available}, reserved ${reserved}, unavailable ${unavailable}`;

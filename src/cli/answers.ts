@@ -20,7 +20,8 @@ export interface Order {
   readonly charges: readonly { readonly code: string; readonly name?: string; readonly amount: number }[];
   readonly total: number;
   readonly policy: string;
-  readonly waybill: readonly Stop[];
+  /** The waybill. */
+  readonly stops: readonly Stop[];
   readonly created_at: string;
   readonly updated_at: string;
 }

@@ -58,8 +58,8 @@ export async function watch(client: Client, world: World, output: Output, id: st
   const until = world.now() + WATCH_MS;
   let seen = 0;
   for (;;) {
-    const order = await client.get<Order & { readonly timeline?: readonly TimelineEntry[] }>(`/v1/orders/${id}`);
-    for (const entry of order.timeline ?? []) {
+    const timeline = await timelineOf(client, id);
+    for (const entry of timeline) {
       if (entry.seq <= seen) continue;
       seen = entry.seq;
       output.note(stepText(entry));
@@ -67,12 +67,16 @@ export async function watch(client: Client, world: World, output: Output, id: st
     const { blockers } = await client.get<Explanation>(`/v1/orders/${id}/explain`);
     const person = blockers.some(({ owner }) => owner === 'warehouse' || owner === 'operator');
     if (blockers.length === 0 || person || world.now() > until) {
+      const order = await client.get<Order>(`/v1/orders/${id}`);
       output.answer({ ...order, blockers }, () => `${orderText(order)}\n\n${explanationText(blockers)}`);
       return order.status === 'cancelled' || order.status === 'on_hold' ? EXIT.no : EXIT.ok;
     }
     await world.sleep(LOOK_MS);
   }
 }
+
+const timelineOf = async (client: Client, id: string): Promise<readonly TimelineEntry[]> =>
+  (await client.get<{ items: TimelineEntry[] }>(`/v1/orders/${id}/timeline`)).items;
 
 const stepText = ({ at, type, status }: TimelineEntry): string => `${faint(moment(at))}  ${type.padEnd(28)} ${statusText(status)}`;
 
@@ -103,8 +107,9 @@ export async function listOrders(
 }
 
 export async function showOrder(client: Client, output: Output, id: string): Promise<ExitCode> {
-  const order = await client.get<Order & { readonly timeline?: readonly TimelineEntry[] }>(`/v1/orders/${encodeURIComponent(id)}`);
-  output.answer(order, () => [orderText(order), (order.timeline ?? []).map(stepText).join('\n')].filter((part) => part !== '').join('\n\n'));
+  const order = await client.get<Order>(`/v1/orders/${encodeURIComponent(id)}`);
+  const timeline = await timelineOf(client, order.id);
+  output.answer({ ...order, timeline }, () => `${orderText(order)}\n\n${timeline.map(stepText).join('\n')}`);
   return EXIT.ok;
 }
 
@@ -127,7 +132,7 @@ export function orderText(order: Order): string {
     charges,
     total,
     policy,
-    waybill,
+    stops,
     created_at: at,
   } = order;
   const head = facts([
@@ -135,7 +140,7 @@ export function orderText(order: Order): string {
     ['external id', externalId],
     ['status', statusText(status, reason)],
     ['customer', customer.name === undefined ? customer.id : `${customer.name} (${customer.id})`],
-    ['waybill', `${waybill.map(({ stop, state }) => `${stop} ${state}`).join(', ')}  ${faint(`policy ${policy}`)}`],
+    ['waybill', `${stops.map(({ stop, state }) => `${stop} ${state}`).join(', ')}  ${faint(`policy ${policy}`)}`],
     ['placed', moment(at)],
   ]);
   const rows: (string | number)[][] = [

@@ -27,10 +27,12 @@ export function openOutput(json: boolean, { out, err }: Streams = { out: process
   };
 }
 
+const isNumber = (value: unknown): boolean => typeof value === 'number' || (typeof value === 'string' && /^(-?[\d,]+(\.\d+)?)?$/.test(value));
+
 /** A table; columns whose values are numbers are set to the right. */
 export function table(head: readonly string[], rows: readonly (readonly (string | number | null | undefined)[])[]): string {
   if (rows.length === 0) return faint('(none)');
-  const numeric = head.map((_, i) => rows.every((row) => typeof row[i] === 'number' || row[i] === ''));
+  const numeric = head.map((_, i) => rows.every((row) => isNumber(row[i])));
   const drawn = new Table({
     head: head.map((title) => bold(title)),
     colAligns: numeric.map((right) => (right ? 'right' : 'left')),

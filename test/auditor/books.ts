@@ -7,7 +7,7 @@ import { migrate } from '../../src/db/migrate.ts';
 import { mailboxMigrations } from '../../src/messaging/messaging.ts';
 import type { OpenDatabase, TestDatabase } from '../support/databases.ts';
 
-export const SERVICES = ['orders', 'inventory', 'payments'] as const;
+export const SERVICES = ['orders', 'inventory', 'payments', 'shipping', 'notifications'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
 export interface Books {
@@ -98,6 +98,8 @@ const times = { created_at: NOW, updated_at: NOW };
 async function write(db: Readonly<Record<ServiceName, Database>>): Promise<void> {
   await writeStock(db.inventory);
   await writeMoney(db.payments);
+  await writeParcels(db.shipping);
+  await writeNotifications(db.notifications);
   await writeOrders(db.orders);
 }
 
@@ -184,11 +186,47 @@ async function writeMoney(db: Database): Promise<void> {
   }
 }
 
+async function writeParcels(db: Database): Promise<void> {
+  const shipment = (of: string, status: string): Row => ({
+    id: `shp_${of}`,
+    order_id: `ord_${of}`,
+    status,
+    warehouse_id: 'whs_1',
+    tracking_number: `T-${of}`,
+    lines: JSON.stringify([{ line_id: `lin_ord_${of}`, sku: 'A', quantity: 2 }]),
+    sequence: 1,
+    ...times,
+  });
+  await insert(db, 'shipment', shipment('ready', 'ready'), shipment('gone', 'delivered'), shipment('over', 'cancelled'));
+}
+
+async function writeNotifications(db: Database): Promise<void> {
+  const notification = (event: string, channel: string): Row => ({
+    id: `ntf_${event}_${channel}`,
+    event_id: `msg_${event}`,
+    order_id: 'ord_gone',
+    topic: 'order.shipped',
+    channel,
+    recipient: 'c1@example.org',
+    subject: 'On its way',
+    body: 'It is on its way.',
+    status: 'sent',
+    sent_at: NOW,
+    ...times,
+  });
+  await insert(db, 'notification', notification('1', 'log'), notification('1', 'email'), notification('2', 'log'));
+}
+
 async function writeOrders(db: Database): Promise<void> {
   const stops = (stock: string, payment: string, shipping: string, of: string) => [
     { stop: 'stock', state: stock, since: NOW, ...(['done', 'settled'].includes(stock) ? { warehouse_id: 'whs_1' } : {}) },
     { stop: 'payment', state: payment, since: NOW, ...(['done', 'settled'].includes(payment) ? { payment_id: `pay_${of}` } : {}) },
-    { stop: 'shipping', state: shipping, since: NOW, ...(['done', 'settled'].includes(shipping) ? { shipment_id: `shp_${of}`, tracking_number: `T-${of}` } : {}) },
+    {
+      stop: 'shipping',
+      state: shipping,
+      since: NOW,
+      ...(['done', 'settled'].includes(shipping) ? { shipment_id: `shp_${of}`, tracking_number: `T-${of}` } : {}),
+    },
   ];
   const order = (of: string, n: number, status: string, journey: object, reason: string | null = null): Row => ({
     id: `ord_${of}`,
@@ -222,7 +260,16 @@ async function writeOrders(db: Database): Promise<void> {
     order('ready', 4, 'confirmed', { at: 'ready', deadline: SOON, stops: stops('done', 'done', 'done', 'ready') }),
   );
   for (const of of ['gone', 'new', 'over', 'ready']) {
-    await insert(db, 'order_line', { order_id: `ord_${of}`, position: 0, id: `lin_ord_${of}`, sku: 'A', name: 'A', quantity: 2, unit_price: 500, amount: 1000 });
+    await insert(db, 'order_line', {
+      order_id: `ord_${of}`,
+      position: 0,
+      id: `lin_ord_${of}`,
+      sku: 'A',
+      name: 'A',
+      quantity: 2,
+      unit_price: 500,
+      amount: 1000,
+    });
     const entry = (seq: number): Row => ({ order_id: `ord_${of}`, seq, at: NOW, type: 'test', status: 'test', detail: '{}' });
     await insert(db, 'order_timeline', entry(1), entry(2));
   }

@@ -98,8 +98,9 @@ export function fateOf(line: Line): Fate {
   return service ? 'service_write_off' : 'write_off';
 }
 
-/** The most lines an order may have, as the API says. */
-const ORDER_LINES_MAX = 1_000;
+/** The most lines and charges an order may have, as the API says. */
+const ORDER_LINES_MAX = 500;
+const CHARGES_MAX = 100;
 
 /**
  * What becomes of an invoice. `part` is 1 for the lines of an invoice that stand together, and 2, 3, … where its number comes up again
@@ -132,7 +133,7 @@ export function planInvoice(invoice: string, all: readonly (Line | Unreadable)[]
 function orderRefusal(goods: readonly Line[], services: readonly Line[]): ExceptionReason | undefined {
   if (goods.length === 0) return 'invoice_without_goods';
   const value = [...goods, ...services].reduce((sum, line) => sum + valueOf(line), 0n);
-  if (goods.length > ORDER_LINES_MAX || value > BigInt(AMOUNT_MAX) * PENNY) return 'out_of_range';
+  if (goods.length > ORDER_LINES_MAX || services.length > CHARGES_MAX || value > BigInt(AMOUNT_MAX) * PENNY) return 'out_of_range';
   return undefined;
 }
 

@@ -43,11 +43,11 @@ export interface SettleOptions {
 const LOOK_MS = 500;
 
 /** Where an order stands. Pure. */
-export function standingOf({ status, waybill }: Pick<Order, 'status' | 'waybill'>): Standing {
+export function standingOf({ status, stops }: Pick<Order, 'status' | 'stops'>): Standing {
   if (status === 'cancelled') return 'over';
   if (status === 'on_hold') return 'held';
   if (status === 'shipped' || status === 'delivered') return status;
-  const last = waybill.at(-1);
+  const last = stops.at(-1);
   return last !== undefined && (last.state === 'done' || last.state === 'settled') ? 'ready' : 'moving';
 }
 

@@ -51,6 +51,7 @@ export async function verify(client: Client, result: ImportResult, truth: Truth 
     check('net value of all lines and remainders', figures['money.net'] ?? '', formatValue(value)),
     check('orders', scan.orders, settled.length),
     check('pieces ordered', sum([...tally.ordered.values()]), sum(settled.map(({ units }) => units))),
+    check('gross sales, of orders, remainders and sales that are no orders', figures['money.gross_sales'] ?? '', formatValue(grossSales(result))),
     check('value of the orders', pounds(tally.ordersTotal()), pounds(sum(settled.map(({ charged }) => charged)))),
     check('orders whose total differs', 0, wrongTotals),
     check('orders not ready', 0, settled.filter(({ stands }) => !['ready', 'shipped', 'delivered'].includes(stands)).length),
@@ -59,6 +60,14 @@ export async function verify(client: Client, result: ImportResult, truth: Truth 
   const compared = truth === undefined ? null : compareTruth(truth, result);
   const fits = compared === null || (compared.figures.differences.length === 0 && (compared.products?.differences.length ?? 0) === 0);
   return { checks, stock_differences: differences.slice(0, 50), truth: compared, ok: checks.every(({ ok }) => ok) && fits };
+}
+
+/** What was sold: the orders as the server has them, what they leave below the penny, and sales no order was made of. */
+function grossSales({ tally, settled }: ImportResult): bigint {
+  const orders = settled.reduce((sum, { charged }) => sum + BigInt(charged) * PENNY, 0n);
+  const remainders = tally.remainders.reduce((sum, { value }) => sum + value, 0n);
+  const elsewhere = tally.exceptions.filter(({ reason }) => reason === 'invoice_without_goods' || reason === 'out_of_range');
+  return elsewhere.reduce((sum, { value }) => sum + value, orders + remainders);
 }
 
 function compareTruth({ figures, products }: Truth, { scan }: ImportResult): NonNullable<Verification['truth']> {
