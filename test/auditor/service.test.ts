@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { auditorService } from '../../src/auditor/service.ts';
+import type { Database } from '../../src/db/database.ts';
 import { createMetrics, createTelemetry } from '../../src/kernel/telemetry.ts';
 import type { Service } from '../../src/messaging/service.ts';
 import { sqlite } from '../support/databases.ts';
@@ -25,9 +26,15 @@ describe('GET /v1/audit', () => {
   const open = () => {
     const world = { ...testWorld(), sleep: async () => undefined };
     const telemetry = { log: createTelemetry({ level: 'silent' }).log, metrics: createMetrics() };
-    const service = auditorService({ databases: books.databases, world, telemetry });
+    let reads = 0;
+    const counted = (db: Database): Database => ({
+      ...db,
+      read: { ...db.read, raw: (text, parameters) => ((reads += 1), db.read.raw(text, parameters)) },
+    });
+    const databases = Object.fromEntries(Object.entries(books.databases).map(([name, db]) => [name, counted(db)]));
+    const service = auditorService({ databases, world, telemetry });
     const ask = (query: object = {}): Promise<Answer> => call(service as Service, 'GET', '/v1/audit', { query }) as Promise<Answer>;
-    return { ask, metrics: telemetry.metrics };
+    return { ask, metrics: telemetry.metrics, reads: () => reads };
   };
 
   it('looks when nobody has looked yet, and answers with the last pass until asked for a fresh one', async () => {
@@ -42,9 +49,12 @@ describe('GET /v1/audit', () => {
   });
 
   it('runs one pass for all who ask while it is under way', async () => {
-    const { ask } = open();
+    const { ask, reads } = open();
+    await ask({ fresh: 'true' });
+    const alone = reads();
     const [one, other] = await Promise.all([ask({ fresh: 'true' }), ask({ fresh: 'true' })]);
     expect(one).toEqual(other);
+    expect(reads()).toBe(2 * alone);
   });
 
   it('tells the metrics', async () => {

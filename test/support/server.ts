@@ -34,15 +34,17 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Is not removed afterwards; a new one that is, when absent. */
   readonly dataDir?: string;
+  /** A free one, when absent. */
+  readonly port?: number;
 }
 
 // What CI tells the tests is no setting of the program, and the program refuses what it does not know.
 const ownEnvironment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WAYBILL_')));
 
 /** Starts the program and waits until it is ready. Throws with all it printed when it ends before. */
-export async function startServer({ command = ['node', 'bin/waybill.mjs', 'start'], env = {}, dataDir }: ServerOptions = {}): Promise<Server> {
+export async function startServer({ command = ['node', 'bin/waybill.mjs', 'start'], env = {}, dataDir, port: wanted }: ServerOptions = {}): Promise<Server> {
   const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'waybill-server-')));
-  const port = await freePort();
+  const port = wanted ?? (await freePort());
   const [program, ...given] = command;
   const child = spawn(program!, given, {
     cwd: ROOT,
