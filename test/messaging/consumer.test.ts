@@ -118,10 +118,13 @@ describe.each(databases())('a consumer on $name', (database) => {
     const station = await inventory(() => (broken ? new Error('bug') : undefined));
     const message = command('o1');
     await transport.deliver([message]);
-    await transport.deliver([message], { deliveries: 1 });
-    expect((await station.mailbox.db.read.raw<{ attempts: number }>('select attempts from failure'))[0]!.attempts).toBe(1);
-    broken = false;
     await transport.deliver([{ ...message, attempt: 1 }]);
+    await transport.deliver([message], { deliveries: 1 });
+    expect(await station.mailbox.db.read.raw('select attempts from failure')).toEqual([{ attempts: 2 }]);
+    const [timer] = await station.mailbox.db.read.raw<{ message: string }>('select message from timer');
+    expect(JSON.parse(timer!.message)).toEqual({ ...message, attempt: 2 });
+    broken = false;
+    await transport.deliver([{ ...message, attempt: 2 }]);
     expect(await station.count('failure')).toBe(0);
     expect(await subjectsOf(station)).toEqual(['o1']);
   });

@@ -15,7 +15,9 @@ describe.each(databases())('dead letters on $name', (database) => {
     transport = handTransport();
     broken = new Set();
     const throwing = (_: unknown, messages: readonly Message[]): void => {
-      for (const { subject } of messages) if (broken.has(subject)) throw new Fault('contract_violation', `no ${subject}`);
+      for (const { subject, redrive } of messages) {
+        if (broken.has(subject)) throw redrive === undefined ? new Fault('contract_violation', `no ${subject}`) : new TypeError('a bug');
+      }
     };
     station = await bench.service('inventory', { transport, subscriptions: [recording(['stock.release'], 'inbox', throwing)] });
   });
@@ -61,7 +63,7 @@ describe.each(databases())('dead letters on $name', (database) => {
     await redrive(letter!.id);
     await returned();
     const again = await deadLetters.get(db(), letter!.id);
-    expect([again.status, again.redrives, again.attempts]).toEqual(['open', 1, 2]);
+    expect([again.status, again.redrives, again.attempts, again.error]).toEqual(['open', 1, 2, 'a bug']);
     expect(again.history.map(({ action }) => action)).toEqual(['opened', 'redriven', 'reopened']);
     expect(await station.count('timer')).toBe(0);
     await until('it is said again', () => transport.published.filter(({ type }) => type === 'message.dead_lettered').length === 2);

@@ -40,10 +40,10 @@ describe.each(databases())('the relay on $name', (database) => {
       refused += 1;
       throw new Error('connection refused');
     });
-    const expected = Array.from({ length: 20 }, (_, i) => `o${i}`);
+    const expected = Array.from({ length: 150 }, (_, i) => `o${i}`); // more than one publish takes
     for (const subject of expected) await say(orders, subject);
     await until('it tried again', () => refused >= 3);
-    expect(await orders.count('outbox')).toBe(20);
+    expect(await orders.count('outbox')).toBe(150);
     transport.publishing(undefined);
     await until('the outbox is empty', empty(orders));
     expect(subjects()).toEqual(expected);
@@ -63,13 +63,21 @@ describe.each(databases())('the relay on $name', (database) => {
   });
 
   it('finds what an earlier process left behind, before what is said now', async () => {
-    const before = await bench.service('orders', { transport, parts: [] });
-    await say(before, 'left1', 'left2');
-    await before.relay.start();
-    await say(before, 'new');
-    await until('the outbox is empty', empty(before));
-    expect(subjects()).toEqual(['left1', 'left2', 'new']);
-    await before.relay.stop();
+    const orders = await bench.service('orders', { transport, parts: [] });
+    const left = Array.from({ length: 150 }, (_, i) => `left${i}`); // more than one look takes
+    for (const subject of left) await say(orders, subject);
+    let goOn: (() => void) | undefined;
+    transport.publishing(async (packs) => {
+      if (goOn === undefined) await new Promise<void>((resolve) => (goOn = resolve));
+      return packs.map(() => 'confirmed');
+    });
+    await orders.relay.start();
+    await until('the first are in flight', () => goOn !== undefined);
+    await say(orders, 'new');
+    goOn!();
+    await until('the outbox is empty', empty(orders));
+    expect(subjects()).toEqual([...left, 'new']);
+    await orders.relay.stop();
   });
 
   it('holds a bounded number of messages, and reads the rest back in order', async () => {
