@@ -22,6 +22,8 @@ type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 export interface Client {
   readonly url: string;
   get<Answer>(path: string, query?: Query): Promise<Answer>;
+  /** The JSON of an answer, be its status what it may: /health says with 503 how things are. */
+  look<Answer>(path: string): Promise<Answer>;
   /** The items of a list, page by page, until the last or until the reader stops. */
   each<Item>(path: string, query?: Query): AsyncGenerator<Item>;
   /** The server's clock, milliseconds UTC, to the second. */
@@ -33,12 +35,16 @@ export interface Client {
 /** What came back: an answer, or a problem and whether asking again may help. */
 type Reply<Answer> = { readonly answer: Answer } | { readonly error: CommandError; readonly again: boolean };
 
+interface Asking extends RequestInit {
+  /** Take the body of an error for an answer. */
+  readonly anyway?: boolean;
+  readonly look?: (headers: Headers) => void;
+}
+
 const REQUEST_MS = 30_000;
 
 export function openClient({ url, world, patience = 2_000, waiting = () => undefined }: ClientOptions): Client {
-  type Look = (headers: Headers) => void;
-
-  async function once<Answer>(path: string, init: RequestInit, look: Look): Promise<Reply<Answer>> {
+  async function once<Answer>(path: string, { anyway = false, look = () => undefined, ...init }: Asking): Promise<Reply<Answer>> {
     let response: Response;
     let text: string;
     try {
@@ -48,15 +54,15 @@ export function openClient({ url, world, patience = 2_000, waiting = () => undef
       return { error: unreachable(url, whyOf(error)), again: true };
     }
     look(response.headers);
-    if (response.ok) return readAnswer(text, url);
+    if (response.ok || anyway) return readAnswer(text, url);
     const problem = readProblem(text);
     return { error: refused(problem, `${url}${path} answered ${response.status}`), again: problem.retryable ?? response.status >= 500 };
   }
 
-  async function ask<Answer>(path: string, init: RequestInit = {}, look: Look = () => undefined): Promise<Answer> {
+  async function ask<Answer>(path: string, asking: Asking = {}): Promise<Answer> {
     const until = world.now() + patience;
     for (let failures = 1; ; failures += 1) {
-      const reply = await once<Answer>(path, init, look);
+      const reply = await once<Answer>(path, asking);
       if ('answer' in reply) return reply.answer;
       if (!reply.again || world.now() >= until) throw reply.error;
       waiting(reply.error.message);
@@ -68,6 +74,7 @@ export function openClient({ url, world, patience = 2_000, waiting = () => undef
   return {
     url,
     get,
+    look: (path) => ask(path, { anyway: true }),
     async *each<Item>(path: string, query: Query = {}) {
       let cursor: string | undefined;
       do {
@@ -78,7 +85,7 @@ export function openClient({ url, world, patience = 2_000, waiting = () => undef
     },
     async now() {
       let date = Number.NaN;
-      await ask('/health/live', {}, (headers) => (date = Date.parse(headers.get('date') ?? '')));
+      await ask('/health/live', { look: (headers) => (date = Date.parse(headers.get('date') ?? '')) });
       return date;
     },
     post: (path, body = {}, key = world.id('req')) =>

@@ -88,7 +88,7 @@ async function server(client: Client, world: World): Promise<Diagnosis[]> {
   return [
     { what: 'server', state: 'good', found: client.url },
     clock(now - world.now()),
-    await asked('health', () => client.get<Health>('/health'), health),
+    await asked('health', () => client.look<Health>('/health'), health),
     await asked('consumers', () => client.get<{ items: Consumer[] }>('/v1/consumers'), consumers),
     await asked('dead letters', () => client.get<{ items: { count: number }[] }>('/v1/dead-letters/groups'), deadLetters),
     await asked('audit', () => client.get<Audit>('/v1/audit'), audited),
