@@ -255,10 +255,23 @@ const definedOf = <T extends object>(filter: T): Defined<T> =>
   Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined)) as Defined<T>;
 
 function toAnswer(letter: DeadLetter, service: string): z.infer<typeof deadLetterSchema> {
-  const { id, message_id, destination, type, source, subject, correlationid, code, error, stack, fingerprint, attempts, redrives, status } = letter;
   const { data, ...envelope } = letter.message;
   return {
-    ...{ id, service, message_id, destination, type, source, subject, correlationid, code, error, stack, fingerprint, attempts, redrives, status },
+    id: letter.id,
+    service,
+    message_id: letter.message_id,
+    destination: letter.destination,
+    type: letter.type,
+    source: letter.source,
+    subject: letter.subject,
+    correlationid: letter.correlationid,
+    code: letter.code,
+    error: letter.error,
+    stack: letter.stack,
+    fingerprint: letter.fingerprint,
+    attempts: letter.attempts,
+    redrives: letter.redrives,
+    status: letter.status,
     first_failed_at: rfc3339(letter.first_failed_at),
     changed_at: rfc3339(letter.changed_at),
     message: { ...envelope, data: withoutToken(data) },
