@@ -1,0 +1,148 @@
+/** Dead letters of several services behind one door. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Database } from '../../src/db/database.ts';
+import { openSqlite } from '../../src/db/sqlite.ts';
+import { type Edge, openEdge } from '../../src/edge/http.ts';
+import { type Operated, operationRoutes } from '../../src/edge/operations.ts';
+import { Fault } from '../../src/kernel/errors.ts';
+import { createTelemetry } from '../../src/kernel/telemetry.ts';
+import { bury } from '../../src/messaging/dead-letters.ts';
+import { messageOf, openTestMailbox } from '../support/mailbox.ts';
+import { type TestWorld, testWorld } from '../support/world.ts';
+
+interface Letter {
+  id: string;
+  service: string;
+  type: string;
+  status: string;
+  redrives: number;
+  first_failed_at: string;
+  message: { data: Record<string, unknown> };
+  history: { action: string; actor: string; detail: string }[];
+}
+interface Page {
+  items: Letter[];
+  next_cursor: string | null;
+}
+
+let world: TestWorld;
+let databases: Database[];
+let edge: Edge;
+let said: { type: string }[];
+
+beforeEach(async () => {
+  world = testWorld();
+  databases = [];
+  said = [];
+  const services: Operated[] = [];
+  for (const service of ['orders', 'payments']) {
+    const db = openSqlite({ name: service, file: ':memory:' });
+    databases.push(db);
+    const { mailbox, said: mine } = await openTestMailbox(db, {
+      service,
+      migrations: new URL(`../../src/${service}/migrations/`, import.meta.url),
+      world,
+    });
+    said = mine; // of payments, in the end
+    services.push({
+      service,
+      mailbox,
+      control: { state: () => Promise.reject(new Error('not asked')), pause: async () => undefined, resume: async () => undefined },
+    });
+  }
+  for (const [i, { mailbox, service }] of [...services, ...services].entries()) {
+    const message = messageOf(world, 'payment.authorize', `ord_${i}`, { order_id: `ord_${i}`, amount: 1, currency: 'EUR', token: 'tok_secret' });
+    const burial = { world, destination: service, attempts: 3, firstAt: world.now() };
+    await mailbox.write((unit) => bury(unit, [message], new Fault('internal', 'it broke'), burial));
+    world.advance(1_000);
+  }
+  edge = openEdge({
+    world,
+    telemetry: createTelemetry({ level: 'silent' }),
+    host: '127.0.0.1',
+    port: 0,
+    routes: operationRoutes(services),
+    doors: [],
+    localOnly: true,
+    checkAnswers: true,
+  });
+  await edge.start();
+});
+afterEach(async () => {
+  await edge.stop();
+  for (const db of databases) await db.close();
+});
+
+const get = async <Body>(path: string): Promise<Body> => (await fetch(edge.url() + path)).json() as Promise<Body>;
+async function post(
+  path: string,
+  body?: object,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; body: Letter & { code?: string } }> {
+  const answer = await fetch(edge.url() + path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  return { status: answer.status, body: (await answer.json()) as Letter };
+}
+const all = async (): Promise<Letter[]> => (await get<Page>('/v1/dead-letters')).items;
+
+describe('the list', () => {
+  test('puts the services together, newest first, and pages through all of them', async () => {
+    const whole = await all();
+    expect(whole.map(({ service }) => service)).toEqual(['payments', 'orders', 'payments', 'orders']);
+    const paged: string[] = [];
+    let cursor: string | null = '';
+    while (cursor !== null) {
+      const page: Page = await get(`/v1/dead-letters?limit=1${cursor === '' ? '' : `&cursor=${cursor}`}`);
+      paged.push(...page.items.map(({ id }) => id));
+      cursor = page.next_cursor;
+    }
+    expect(paged).toEqual(whole.map(({ id }) => id));
+  });
+
+  test('is narrowed by service and by order', async () => {
+    expect((await get<Page>('/v1/dead-letters?service=orders')).items).toHaveLength(2);
+    expect((await get<Page>('/v1/dead-letters?order_id=ord_1')).items).toMatchObject([{ service: 'payments' }]);
+    expect((await get<Page>('/v1/dead-letters?status=resolved')).items).toEqual([]);
+  });
+
+  test('shows when it happened, and no token', async () => {
+    const letters = await all();
+    expect(letters.at(-1)).toMatchObject({
+      type: 'payment.authorize',
+      first_failed_at: '2026-01-01T00:00:00.000Z',
+      message: { data: { token: '[redacted]', order_id: 'ord_0' } },
+    });
+    expect(JSON.stringify(letters)).not.toContain('tok_secret');
+  });
+
+  test('groups what looks alike', async () => {
+    const { items } = await get<{ items: { service: string; count: number }[] }>('/v1/dead-letters/groups');
+    expect(items.map(({ service, count }) => `${service} ${count}`).toSorted()).toEqual(['orders 2', 'payments 2']);
+  });
+});
+
+describe('what a person does', () => {
+  test('sends one again, once, whole, under its own name', async () => {
+    const letter = (await all()).find(({ service }) => service === 'payments')!;
+    const path = `/v1/dead-letters/${letter.id}/redrive`;
+    const first = await post(path, undefined, { 'idempotency-key': 'k', 'operation-name': 'night shift' });
+    expect(first).toMatchObject({ status: 200, body: { status: 'redriving' } });
+    expect(first.body.history.at(-1)).toMatchObject({ action: 'redriven', actor: 'local: night shift' });
+    expect(said.filter(({ type }) => type === 'payment.authorize')).toMatchObject([{ data: { token: 'tok_secret' }, redrive: letter.id }]);
+    expect(await post(path, undefined, { 'idempotency-key': 'k' })).toMatchObject({ status: 200 });
+    expect(await post(path)).toMatchObject({ status: 409, body: { code: 'dead_letter_state' } });
+    expect(said.filter(({ type }) => type === 'payment.authorize')).toHaveLength(1);
+  });
+
+  test('gives one up, and says why', async () => {
+    const [letter] = await all();
+    const path = `/v1/dead-letters/${letter!.id}/discard`;
+    expect(await post(path, {})).toMatchObject({ status: 400 });
+    const given = await post(path, { reason: 'a test order' });
+    expect(given).toMatchObject({ status: 200, body: { status: 'discarded' } });
+    expect(given.body.history.map(({ action, detail }) => `${action} ${detail}`)).toEqual(['opened internal: it broke', 'discarded a test order']);
+  });
+});
