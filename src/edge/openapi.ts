@@ -52,7 +52,8 @@ export function openApiDocument({ version, routes, doors }: DocumentOptions): ob
     (paths[path] ??= {})[method.toLowerCase()] = { operationId: operationId(method, path), ...operation };
   };
   for (const route of routes) add(route.method, route.path, operationOf(route));
-  for (const { path, listed } of doors) if (listed) add('GET', path, { ...listed, tags: [listed.tag], responses: doorResponses(listed.output) });
+  for (const { path, listed } of doors)
+    if (listed) add('GET', path, { summary: listed.summary, tags: [listed.tag], responses: doorResponses(listed.output) });
   const tags = [...new Set(Object.values(paths).flatMap((methods) => Object.values(methods).flatMap((operation) => operation.tags ?? [])))];
   return createDocument(
     {
@@ -121,9 +122,14 @@ function problemResponses(codes: readonly ErrorCode[]): ZodOpenApiResponsesObjec
   return responses as ZodOpenApiResponsesObject;
 }
 
-const doorResponses = (output: z.ZodType | undefined): ZodOpenApiResponsesObject => ({
-  '200': output === undefined ? { description: 'Text.' } : { description: 'Done.', content: { 'application/json': { schema: output } } },
-});
+function doorResponses(output: z.ZodType | undefined): ZodOpenApiResponsesObject {
+  if (output === undefined) return { '200': { description: 'Text.', content: { 'text/plain': { schema: { type: 'string' } } } } };
+  const content = { 'application/json': { schema: output, example: exampleFor(output, 'output') } };
+  return {
+    '200': { description: 'Well, or well enough to go on.', content },
+    '503': { description: 'Not well; the same document says why.', content },
+  };
+}
 
 /** `POST /v1/orders/{order_id}/cancel` → `postOrdersByOrderIdCancel`. */
 function operationId(method: string, path: string): string {
