@@ -5,7 +5,7 @@
  * reservations is one row, one broker message and one delete instead of 200 of each; the reader unpacks.
  */
 import { type Message, encodeMessage } from '../contracts/envelope.ts';
-import { type Database, type Tx, statement } from '../db/database.ts';
+import { type Tx, statement } from '../db/database.ts';
 
 export interface Pack {
   /** The position in the outbox; 0 before the pack is stored. */

@@ -200,6 +200,39 @@ describe.each(databases())('a consumer on $name', (database) => {
     expect(await station.count('attempt')).toBe(0);
   });
 
+  it('another copy of a suspect that was given up is not executed after a restart either; a redrive is', async () => {
+    const executed: string[] = [];
+    const station = await inventory(({ subject }) => void executed.push(subject), 'natural');
+    const guilty = command('guilty');
+    await station.mailbox.db.write((tx) => tx.raw('insert into attempt (message_id, attempts, started_at) values ($1, 3, 0)', [guilty.id]));
+    await transport.deliver([guilty], { deliveries: 5 });
+    await station.stop();
+    const consumer = station.consumer([
+      recording(['stock.release'], 'natural', (_, messages) => void executed.push(...messages.map(({ subject }) => subject))),
+    ]);
+    await consumer.start();
+    await transport.deliver([command('innocent'), guilty]);
+    expect(executed).toEqual(['innocent']);
+    const [letter] = (await deadLetters.list(station.mailbox.db, {}, undefined, 50)).items;
+    await station.mailbox.write((unit) => deadLetters.redrive(unit, letter!.id, 'ada'));
+    await transport.deliver([{ ...guilty, redrive: letter!.id }]);
+    expect(executed).toEqual(['innocent', 'guilty']);
+    await consumer.stop();
+  });
+
+  it('a message that was being tried alone when the process died is tried alone again, however it comes', async () => {
+    const batches: number[] = [];
+    const station = await bench.service('inventory', { transport, parts: [] });
+    const tried = command('tried');
+    await station.mailbox.db.write((tx) => tx.raw('insert into attempt (message_id, attempts, started_at) values ($1, 1, 0)', [tried.id]));
+    const consumer = station.consumer([recording(['stock.release'], 'natural', (_, messages) => void batches.push(messages.length))]);
+    await consumer.start();
+    await transport.deliver([command('a'), tried, command('b')]);
+    await transport.deliver([command('c'), tried, command('d')]);
+    expect(batches).toEqual([1, 1, 1, 3]);
+    await consumer.stop();
+  });
+
   it('suspects of different services are handled one at a time in the process', async () => {
     let inside = 0;
     let most = 0;
