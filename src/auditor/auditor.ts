@@ -51,7 +51,7 @@ const DOUBTLESS = 100;
 
 /** One full pass. Throws what a database throws: an audit that could not look has found nothing out. */
 export async function runPass(options: PassOptions): Promise<AuditResult> {
-  const { equations, databases, world } = options;
+  const { equations, world } = options;
   const started_at = world.now();
   const results = equations.map(({ id, title }): EquationResult => ({ id, title, rows: 0, violations: 0 }));
 

@@ -1,0 +1,135 @@
+/**
+ * The command line against a server, as a person and as a program uses it: what it prints, and how it ends.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type TestApp, startApp } from '../support/app.ts';
+import { ROOT } from '../support/server.ts';
+import { TEAPOT, openShop } from '../support/shop.ts';
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function waybill(url: string, ...given: string[]): Promise<Ended> {
+  const child = spawn('node', ['bin/waybill.mjs', ...given], {
+    cwd: ROOT,
+    env: { ...process.env, WAYBILL_URL: url, NO_COLOR: '1' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let out = '';
+  let err = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
+  const [code]: (number | null)[] = await once(child, 'close');
+  return { code: code ?? null, out, err };
+}
+
+describe('waybill', () => {
+  let app: TestApp;
+  let run: (...given: string[]) => Promise<Ended>;
+  beforeAll(async () => {
+    app = await startApp();
+    await openShop(app, { stock: 5 });
+    run = (...given) => waybill(app.url(), ...given);
+  });
+  afterAll(() => app.stop());
+
+  it('places an order and watches it until its parcel is ready', async () => {
+    const { code, out, err } = await run('place', '--sku', TEAPOT, '--quantity', '2', '--customer', 'c1', '--watch');
+    expect(code, err).toBe(0);
+    expect(err).toContain('order.placed');
+    expect(err).toContain('shipment.ready');
+    expect(out).toContain('49.98 EUR');
+    expect(out).toMatch(/who acts +warehouse/);
+  });
+
+  it('places an order once, however often it is asked with one key', async () => {
+    const place = () => run('place', '--sku', TEAPOT, '--customer', 'c2', '--key', 'once', '--no-watch', '--json');
+    const [first, second] = [await place(), await place()];
+    expect(JSON.parse(first.out)).toMatchObject({ total: 2_499, customer: { id: 'c2' } });
+    expect(second.out).toBe(first.out);
+    const { out } = await run('orders', '--customer', 'c2', '--json');
+    expect(JSON.parse(out)).toHaveLength(1);
+  });
+
+  it('shows an order by its number, with what happened to it', async () => {
+    const { code, out } = await run('show', 'ORD-' + new Date().getUTCFullYear() + '-000001');
+    expect(code).toBe(0);
+    expect(out).toContain('order.placed');
+    expect(out).toContain('stock done, payment done, shipping done');
+  });
+
+  it('ends with 1 when an order is cancelled, and says why', async () => {
+    const { code, out } = await run('place', '--sku', TEAPOT, '--quantity', '99', '--customer', 'c3', '--watch');
+    expect(code).toBe(1);
+    expect(out).toContain('cancelled (out_of_stock)');
+  });
+
+  it('ends with 1 when the server says no, and names the field and the remedy', async () => {
+    const { code, out, err } = await run('place', '--sku', 'NOPE', '--customer', 'c1');
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toContain('lines.0.sku');
+    expect(err).toContain('Create the product first');
+    const json = await run('place', '--sku', 'NOPE', '--customer', 'c1', '--json');
+    expect(JSON.parse(json.out)).toMatchObject({ ok: false, code: 'unknown_sku' });
+  });
+
+  it('ends with 2 when nobody answers, and says what to do', async () => {
+    const { code, err } = await waybill('http://127.0.0.1:9', 'orders');
+    expect(code).toBe(2);
+    expect(err).toContain('waybill start');
+  });
+
+  it('ends with 64 when it is not understood', async () => {
+    expect(await run('bogus')).toMatchObject({ code: 64, out: '' });
+    expect(await run('place', '--sku', 'A', '--quantity', 'two', '--customer', 'c1')).toMatchObject({ code: 64, out: '' });
+    expect(await run('place', '--sku', 'A')).toMatchObject({ code: 64, out: '' });
+  });
+
+  it('pauses and resumes a consumer', async () => {
+    expect(await run('consumers', 'pause', 'shipping', '--reason', 'stocktaking')).toMatchObject({ code: 0 });
+    expect((await run('consumers', 'list')).out).toMatch(/shipping +paused.*stocktaking/);
+    const doctor = await run('doctor');
+    expect(doctor.out).toContain('waybill consumers resume shipping');
+    expect(await run('consumers', 'resume', 'shipping')).toMatchObject({ code: 0 });
+    expect((await run('consumers', 'list')).out).toMatch(/shipping +running/);
+  });
+
+  it('finds no dead letters, and says so of one that never was', async () => {
+    expect(await run('dead-letters', 'list')).toMatchObject({ code: 0, out: '(none)\n' });
+    expect(await run('dead-letters', 'redrive', 'dl_none')).toMatchObject({ code: 1 });
+    expect(await run('dead-letters', 'discard', 'dl_none', '--reason', 'test')).toMatchObject({ code: 1 });
+  });
+
+  it('audits, and is well', async () => {
+    const { code, out } = await run('audit', '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ ok: true, violations: 0 });
+    const doctor = await run('doctor', '--json');
+    expect(doctor.code, doctor.out).toBe(0);
+    expect((JSON.parse(doctor.out) as { state: string }[]).map(({ state }) => state)).not.toContain('bad');
+  });
+
+  it.each([
+    [],
+    ['place'],
+    ['orders'],
+    ['show'],
+    ['explain'],
+    ['dead-letters'],
+    ['dead-letters', 'discard'],
+    ['consumers'],
+    ['audit'],
+    ['doctor'],
+    ['import'],
+    ['import', 'online-retail'],
+  ])('helps with %j', async (...names: string[]) => {
+    const { code, out } = await run(...names, '--help');
+    expect(code).toBe(0);
+    expect(out).toContain(`Usage: ${['waybill', ...names].join(' ')}`);
+  });
+});
