@@ -45,7 +45,7 @@ export interface EdgeOptions {
   readonly port: number;
   readonly routes: readonly Route[];
   readonly doors: readonly Door[];
-  /** Only requests addressed to this machine by name are answered: what a page of another site can make a browser send is not. */
+  /** Only requests addressed to this machine by name are answered. What a page of another site makes a browser send never is. */
   readonly localOnly: boolean;
   /** Seconds to stay away when more is asked than can be done in time; asked before each route in `sheddable`. */
   overloaded?(): number | undefined;
@@ -80,7 +80,7 @@ export function openEdge(options: EdgeOptions): Edge {
 
   app.addHook('onRequest', (request, reply, next) => {
     void reply.headers({ ...HEADERS, 'x-request-id': request.id });
-    if (options.localOnly) refuseForeign(request);
+    refuseForeign(request, options.localOnly);
     next();
   });
   app.addHook('onResponse', (request, reply, next) => {
@@ -198,12 +198,16 @@ function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyRepl
 const LOCAL_HOST = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?$/i;
 
 /**
- * Without keys, whoever can make this machine's browser send a request could order and cancel: a page whose name was made to point
- * here (the Host is then its name), or a form of another site (the Origin is).
+ * Without keys, whoever can make a browser send a request could order and cancel: a page whose name was made to point to this machine
+ * (the Host is then its name), or a page of another site (the Origin is; a proxy in between says which host it stands for).
  */
-function refuseForeign({ headers: { host, origin } }: FastifyRequest): void {
-  if (!LOCAL_HOST.test(host ?? '')) throw new Refusal('foreign_host', `this server answers as 127.0.0.1 and localhost, not as ${host ?? 'nothing'}`);
-  if (origin !== undefined && origin !== `http://${host}`) throw new Refusal('foreign_host', `a page of ${origin} asked`);
+function refuseForeign({ headers }: FastifyRequest, localOnly: boolean): void {
+  const { host, origin } = headers;
+  if (localOnly && !LOCAL_HOST.test(host ?? ''))
+    throw new Refusal('foreign_host', `this server answers as 127.0.0.1 and localhost, not as ${host ?? 'nothing'}`);
+  if (origin === undefined) return;
+  const from = URL.canParse(origin) ? new URL(origin).host : origin;
+  if (from !== host && from !== headers['x-forwarded-host']) throw new Refusal('foreign_host', `a page of ${origin} asked`);
 }
 
 /** The methods of each path, for a 405 that says what would be allowed. */

@@ -266,7 +266,11 @@ describe('who may ask', () => {
   });
 
   test("behind somebody else's protection, by any name", async () => {
-    expect(await ask(await open({ localOnly: false }), { host: 'shop.example' })).toBe(200);
+    const url = await open({ localOnly: false });
+    expect(await ask(url, { host: 'shop.example' })).toBe(200);
+    expect(await ask(url, { host: 'shop.example', origin: 'https://shop.example' })).toBe(200);
+    expect(await ask(url, { host: 'upstream:8000', 'x-forwarded-host': 'shop.example', origin: 'https://shop.example' })).toBe(200);
+    expect(await ask(url, { host: 'shop.example', origin: 'https://other.example' })).toBe(403);
   });
 });
 

@@ -8,7 +8,7 @@ interface Parameter {
   name: string;
   in: string;
   required?: boolean;
-  schema: { examples?: unknown[] };
+  schema: { examples?: string[] };
 }
 interface Operation {
   operationId: string;
@@ -36,7 +36,7 @@ afterAll(() => app.stop());
 /** The path with an example in each of its places. */
 const filled = (path: string, parameters: readonly Parameter[] = []): string =>
   path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
-    encodeURIComponent(String(parameters.find((one) => one.in === 'path' && one.name === name)?.schema.examples?.[0] ?? 'x')),
+    encodeURIComponent(parameters.find((one) => one.in === 'path' && one.name === name)?.schema.examples?.[0] ?? 'x'),
   );
 
 describe('/openapi.json', () => {

@@ -2,6 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CATALOGUE } from '../../src/kernel/errors.ts';
 import { type TestApp, startApp } from '../support/app.ts';
+import { until } from '../support/server.ts';
+import { TEAPOT, openShop } from '../support/shop.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -114,5 +116,30 @@ describe('what people read', () => {
     expect(headers.get('content-security-policy')).toMatch(/script-src 'sha256-[^']+'; style-src 'sha256-[^']+'; connect-src 'self'/);
     expect(body).not.toMatch(/https?:\/\//);
     expect(body).not.toMatch(/ on\w+=|style=/); // the policy would refuse them
+  });
+});
+
+describe('too much', () => {
+  test('new orders are refused while too many messages wait, and taken again afterwards; everything else goes on', async () => {
+    const crowded = await startApp({ settings: { SHED_QUEUES: '1' } });
+    try {
+      const shop = await openShop(crowded);
+      await crowded.post('/v1/consumers/inventory/pause', { reason: 'to let messages wait' });
+      const order = { customer: { id: 'c' }, currency: 'EUR', lines: [{ sku: TEAPOT, quantity: 1 }] };
+      const refused = await until(async () => {
+        const answer = await crowded.ask<{ code: string }>('POST', '/v1/orders', order);
+        return answer.status === 201 ? undefined : answer;
+      }, 'an order is refused');
+      expect([refused.status, refused.body.code, refused.headers.get('retry-after')]).toEqual([503, 'overloaded', '2']);
+      expect((await crowded.ask('GET', '/v1/orders')).status).toBe(200);
+      await crowded.post('/v1/consumers/inventory/resume');
+      const taken = await until(async () => {
+        const answer = await crowded.ask<{ id: string }>('POST', '/v1/orders', order);
+        return answer.status === 201 ? answer.body : undefined;
+      }, 'an order is taken again');
+      expect(await shop.order(taken.id)).toMatchObject({ id: taken.id });
+    } finally {
+      await crowded.stop();
+    }
   });
 });

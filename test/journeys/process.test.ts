@@ -5,7 +5,7 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Server, startServer } from '../support/server.ts';
+import { type Server, startServer, until } from '../support/server.ts';
 
 let folder: string;
 let servers: Server[];
@@ -77,6 +77,22 @@ describe('a start', () => {
 describe('an end', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)('by %s drains and exits with 0', async (signal) => {
     expect(await (await start()).stop(signal)).toEqual({ code: 0, signal: null });
+  });
+
+  test('that takes too long is cut short by a second signal, and says so', async () => {
+    const server = await start({ WAYBILL_FAILPOINTS: 'consumer.in_tx=hang' });
+    const product = { sku: 'A', name: 'A', price: 1, currency: 'EUR' };
+    await fetch(`${server.url}/v1/products`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(product) });
+    await until(
+      async () =>
+        ((await (await fetch(`${server.url}/v1/consumers`)).json()) as { items: { depth: number }[] }).items.some(({ depth }) => depth > 0) ||
+        undefined,
+      'a consumer hangs',
+    );
+    // Signals that come in the first half second are the same wish: it goes on asking.
+    const ended = await until(async () => (server.process.kill('SIGTERM') ? undefined : server.ended), 'the server has gone');
+    expect(ended).toEqual({ code: 1, signal: null });
+    expect(server.output()).toContain('waybill: stopped at once. Nothing accepted is lost');
   });
 
   test('by kill -9 leaves nothing that has to be removed by hand', async () => {
