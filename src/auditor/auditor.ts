@@ -3,8 +3,8 @@
  *
  *   for each check: chunk of keys ──> both sides ──> differ? ──> once more, a moment later ──> differ in the same way? ──> violation
  *
- * Memory is one chunk, whatever the tables hold. Between chunks the event loop has its turn; a pass at low priority also rests, so
- * that it takes a small share of the process.
+ * Memory is one chunk, whatever the tables hold. Before each statement the event loop has its turn; a pass at low priority also rests
+ * after each chunk, so that it takes a small share of the process.
  */
 import type { Database } from '../db/database.ts';
 import type { World } from '../kernel/world.ts';
@@ -37,8 +37,10 @@ export interface PassOptions {
   readonly equations: readonly Equation[];
   readonly databases: Databases;
   readonly world: World;
-  /** Keys compared at a time. */
+  /** Keys compared at a time, at most. */
   readonly chunk: number;
+  /** How long a chunk should take, milliseconds; chunks shrink and grow towards it. */
+  readonly aim: number;
   /** How long to rest after a chunk that took `ms` milliseconds. */
   rest(ms: number): number;
   readonly signal?: AbortSignal;
@@ -50,7 +52,8 @@ const LOOKS_AGAIN_MS = [20, 200, 2_000] as const;
 const DOUBTLESS = 100;
 
 /** One full pass. Throws what a database throws: an audit that could not look has found nothing out. */
-export async function runPass(options: PassOptions): Promise<AuditResult> {
+export async function runPass(given: PassOptions): Promise<AuditResult> {
+  const options = { ...given, databases: Object.fromEntries(Object.entries(given.databases).map(([name, db]) => [name, yielding(db)])) };
   const { equations, world } = options;
   const started_at = world.now();
   const results = equations.map(({ id, title }): EquationResult => ({ id, title, rows: 0, violations: 0 }));
@@ -87,27 +90,27 @@ async function walkRows(check: RowCheck, result: EquationResult, options: PassOp
   const db = options.databases[check.service];
   if (db === undefined) return;
   const text = check.text(db.dialect);
+  const pace = startPace(options);
   let after: readonly string[] = FIRST_KEYS.slice(0, check.keys);
-  while (!options.signal?.aborted) {
-    const begun = options.world.now();
-    const found = await db.read.raw<CheckedRow>(text, [...after, options.chunk]);
+  do {
+    const found = await db.read.raw<CheckedRow>(text, [...after, pace.chunk()]);
     const last = found.at(-1);
     if (last === undefined) return;
     result.rows += found.length;
     for (const row of found) if (row.expected !== row.found) note(result, inWords(row));
     after = check.keys === 1 ? [last.k1] : [last.k1, last.k2!];
-    await breathe(options, begun);
-  }
+  } while (await pace.breathe());
 }
 
 const inWords = ({ subject, expected, found }: CheckedRow): Discrepancy => ({ subject, expected: String(expected), found: String(found) });
 
 async function walkBelongings(check: BelongsCheck, result: EquationResult, options: PassOptions): Promise<void> {
   const { orders, [check.service]: db } = options.databases;
+  if (orders === undefined || db === undefined) return;
+  const pace = startPace(options);
   let after = '';
-  while (orders !== undefined && db !== undefined && !options.signal?.aborted) {
-    const begun = options.world.now();
-    const found = await db.read.raw<{ k1: string; order_id: string; subject: string }>(check.text, [after, options.chunk]);
+  do {
+    const found = await db.read.raw<{ k1: string; order_id: string; subject: string }>(check.text, [after, pace.chunk()]);
     const last = found.at(-1);
     if (last === undefined) return;
     const known = await existingOrders(orders.read, [...new Set(found.map(({ order_id }) => order_id))]);
@@ -115,13 +118,11 @@ async function walkBelongings(check: BelongsCheck, result: EquationResult, optio
     for (const { order_id, subject } of found)
       if (!known.has(order_id)) note(result, { subject, expected: `order ${order_id}`, found: 'no such order' });
     after = last.k1;
-    await breathe(options, begun);
-  }
+  } while (await pace.breathe());
 }
 
 async function walkLedger(work: readonly Work<StockCheck>[], options: PassOptions): Promise<void> {
-  const { databases, world, chunk, signal } = options;
-  const { inventory: db } = databases;
+  const { inventory: db } = options.databases;
   if (db === undefined || work.length === 0) return;
   const tell =
     (side: StockCheck['side']) =>
@@ -131,33 +132,22 @@ async function walkLedger(work: readonly Work<StockCheck>[], options: PassOption
         if (discrepancy !== undefined) note(result, discrepancy);
       }
     };
-  let begun = world.now();
-  await walkStock({
-    db,
-    chunk,
-    balance: tell('balances'),
-    sku: tell('skus'),
-    async breathe() {
-      await breathe(options, begun);
-      begun = world.now();
-      return signal?.aborted !== true;
-    },
-  });
+  await walkStock({ db, ...startPace(options), balance: tell('balances'), sku: tell('skus') });
 }
 
 async function walkJourneys(work: readonly Work<JourneyCheck>[], options: PassOptions): Promise<void> {
-  const { databases, world, chunk } = options;
+  const { databases } = options;
+  if (databases['orders'] === undefined || work.length === 0) return;
+  const pace = startPace(options);
   let after = '';
-  while (databases['orders'] !== undefined && work.length > 0 && !options.signal?.aborted) {
-    const begun = world.now();
-    const journeys = await readJourneys(databases, { after, limit: chunk });
+  do {
+    const journeys = await readJourneys(databases, { after, limit: pace.chunk() });
     const last = journeys.at(-1);
     if (last === undefined) return;
     for (const { result } of work) result.rows += journeys.length;
     await compare(journeys, work, options);
     after = last.order.id;
-    await breathe(options, begun);
-  }
+  } while (await pace.breathe());
 }
 
 /** Compares orders; what differs is looked at again, because services are read one after the other and work goes on meanwhile. */
@@ -186,8 +176,43 @@ function note(result: EquationResult, discrepancy: Discrepancy): void {
   result.first ??= discrepancy;
 }
 
-async function breathe({ world, rest, signal }: PassOptions, begun: number): Promise<void> {
-  await new Promise<void>((resolve) => setImmediate(resolve));
-  const pause = rest(world.now() - begun);
-  if (pause > 0) await world.sleep(pause, signal);
+/** A walk's way not to be in the way: chunks of bounded time, and rests between them. */
+interface Pace {
+  /** How many keys to take next. */
+  chunk(): number;
+  /** After a chunk; answers false when it is time to stop. */
+  breathe(): Promise<boolean>;
+}
+
+const CHUNK_LEAST = 10;
+
+function startPace({ world, chunk: most, aim, rest, signal }: PassOptions): Pace {
+  let chunk = Math.min(most, CHUNK_LEAST);
+  let begun = world.now();
+  return {
+    chunk: () => chunk,
+    async breathe() {
+      const took = world.now() - begun;
+      if (took > aim) chunk = Math.max(Math.min(most, CHUNK_LEAST), Math.floor((chunk * aim) / took));
+      else if (took * 2 < aim) chunk = Math.min(most, chunk * 2);
+      const pause = rest(took);
+      if (pause > 0) await world.sleep(pause, signal);
+      begun = world.now();
+      return signal?.aborted !== true;
+    },
+  };
+}
+
+/** Reads that let the event loop have its turn first: SQLite answers at once, and a row of such answers would hold everybody else. */
+function yielding(db: Database): Database {
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const { read } = db;
+  return {
+    ...db,
+    read: {
+      ...read,
+      run: async (statement, rows) => (await turn(), read.run(statement, rows)),
+      raw: async (text, parameters) => (await turn(), read.raw(text, parameters)),
+    },
+  };
 }

@@ -26,10 +26,9 @@ export interface Auditor {
 }
 
 const INTERVAL_MS = 60_000;
-/** Keys compared at a time: small where the process has other work, larger where somebody waits for the answer. */
-const CHUNK_IN_PASSING = 500;
-const CHUNK_ASKED_FOR = 2_000;
-/** In passing, a chunk of 3 ms is followed by a rest of 60: a twentieth of one processor at most. */
+/** What a pass takes at a time: keys at most, and milliseconds, so that nobody waits for it noticeably. */
+const CHUNKS = { chunk: 2_000, aim: 5 } as const;
+/** In passing, a chunk is followed by a rest nineteen times as long: a twentieth of one processor at most. */
 const RESTS_PER_WORK = 19;
 
 /** What the program runs of it: no migrations and no subscriptions, unlike a service with a mailbox. */
@@ -50,11 +49,11 @@ export function auditorService({ databases, world, telemetry, intervalMs = INTER
     return result;
   }
 
-  const base = { equations: EQUATIONS, databases, world };
+  const base = { equations: EQUATIONS, databases, world, ...CHUNKS };
   const auditor: Auditor = {
     last: () => last,
     fresh() {
-      asked ??= runPass({ ...base, chunk: CHUNK_ASKED_FOR, rest: () => 0 })
+      asked ??= runPass({ ...base, rest: () => 0 })
         .then(keep)
         .finally(() => (asked = undefined));
       return asked;
@@ -64,7 +63,7 @@ export function auditorService({ databases, world, telemetry, intervalMs = INTER
     name: 'auditor',
     world,
     async turn(signal) {
-      const result = await runPass({ ...base, chunk: CHUNK_IN_PASSING, rest: (ms) => Math.max(1, ms) * RESTS_PER_WORK, signal });
+      const result = await runPass({ ...base, rest: (ms) => Math.max(1, ms) * RESTS_PER_WORK, signal });
       // A pass that was told to stop has not seen everything.
       if (!signal.aborted) keep(result);
       return intervalMs;

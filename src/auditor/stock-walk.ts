@@ -34,8 +34,8 @@ interface WalkRow extends SumRow {
 
 export interface StockWalk {
   readonly db: Database;
-  /** Skus compared, and thousands of postings folded, at a time. */
-  readonly chunk: number;
+  /** Skus compared at a time; of postings, which are cheap to add up, some more. */
+  chunk(): number;
   /** Between two statements; answers false when it is time to stop. */
   breathe(): Promise<boolean>;
   /** Told of each level and sku that was compared, and of what differs. */
@@ -81,6 +81,9 @@ interface ExactRow {
   readonly moved_inflow: number;
 }
 
+/** Postings folded for each sku compared: they take about as long. */
+const POSTINGS_PER_SKU = 10;
+
 const nameOf = (sku: string, warehouse: string): string => `${sku}\n${warehouse}`;
 
 export async function walkStock(walk: StockWalk): Promise<void> {
@@ -91,9 +94,8 @@ export async function walkStock(walk: StockWalk): Promise<void> {
   /** Adds up to the head of the ledger. */
   async function fold(): Promise<boolean> {
     const [top] = await db.read.raw<{ seq: number }>(HEAD);
-    const step = walk.chunk * 10;
     while (head < top!.seq) {
-      const until = Math.min(top!.seq, head + step);
+      const until = Math.min(top!.seq, head + walk.chunk() * POSTINGS_PER_SKU);
       for (const row of await db.read.raw<SumRow>(RANGE, [head, until])) add(folded, row);
       head = until;
       if (!(await breathe())) return false;
@@ -104,7 +106,7 @@ export async function walkStock(walk: StockWalk): Promise<void> {
   let after = '';
   const visited = new Set<string>();
   while (await fold()) {
-    const rows = await db.read.raw<WalkRow>(CHUNK, [after, walk.chunk, head]);
+    const rows = await db.read.raw<WalkRow>(CHUNK, [after, walk.chunk(), head]);
     const last = rows.at(-1);
     if (last === undefined) break;
     for (const [sku, levels] of Map.groupBy(rows, (row) => row.sku)) {
