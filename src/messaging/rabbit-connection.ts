@@ -98,8 +98,9 @@ function cut({ connection }: ChannelModel, why: string): void {
 /** Ends a connection in order, or without a word when that takes too long. */
 export async function closeConnection(model: ChannelModel, world: World): Promise<void> {
   const done = new AbortController();
+  const gone = once(model, 'close', { signal: done.signal }).catch(() => undefined);
   const closed = model.close().catch(() => undefined);
-  await Promise.race([closed, world.sleep(CLOSE_MS, done.signal)]);
+  await Promise.race([closed, gone, world.sleep(CLOSE_MS, done.signal)]);
   done.abort();
   cut(model, 'closed');
 }

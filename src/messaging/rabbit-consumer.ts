@@ -12,7 +12,8 @@
  * A pack that was handed out twice before may be one the process died of. While such packs come, the next one is only asked for when
  * the one before is settled, then 8, then 64 at a time: a crash would count for all that are out, and at 20 the broker gives them up.
  */
-import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import type { ChannelModel, Message } from 'amqplib';
+import { Fault } from '../kernel/errors.ts';
 import { loop } from '../kernel/lifecycle.ts';
 import type { Logger } from '../kernel/telemetry.ts';
 import type { World } from '../kernel/world.ts';
@@ -47,7 +48,7 @@ export interface RabbitConsumption extends Consumption {
 }
 
 interface Pending {
-  readonly message: ConsumeMessage;
+  readonly message: Message;
   decoded?: Decoded;
   state: 'waiting' | 'out' | 'acked';
 }
@@ -61,7 +62,7 @@ export async function openConsumption(options: ConsumptionOptions): Promise<Rabb
 
   async function subscribe(): Promise<void> {
     const model = link.model();
-    if (model === undefined) throw new Error(link.reason() ?? 'RabbitMQ is away');
+    if (model === undefined) throw new Fault('unavailable', link.reason() ?? 'RabbitMQ is away');
     await options.ensure(model);
     const opened = await openSubscription(model, options, () => cancelled);
     if (cancelled) await opened.cancel();
@@ -112,67 +113,76 @@ interface Subscription {
 }
 
 /** One epoch: a channel of its own, so that no tag can be mistaken. */
-async function openSubscription(model: ChannelModel, { queue, prefetch, log, deliver, unpacked }: ConsumptionOptions, cancelled: () => boolean): Promise<Subscription> {
+async function openSubscription(
+  model: ChannelModel,
+  { queue, prefetch, log, deliver, unpacked }: ConsumptionOptions,
+  cancelled: () => boolean,
+): Promise<Subscription> {
   const over = Promise.withResolvers<void>();
   const channel = await model.createChannel();
   /** By tag, in the order they came. */
   const pending = new Map<number, Pending>();
+  let empty = Promise.withResolvers<void>();
   let open = true;
   let messagesOut = 0;
   let packsOut = 0;
-  let tag: string | undefined;
-  let window = 1;
-  let pace: 'probing' | 'slow' | 'full' = 'probing';
+  let consumerTag: string | undefined;
   let flushing = false;
-  let widening: Promise<void> = Promise.resolve();
 
   channel.on('error', (error: Error) => log.warn({ err: error, queue }, 'the broker closed a consuming channel'));
   channel.on('close', () => {
     open = false;
     pending.clear();
+    empty.resolve();
     over.resolve();
   });
 
-  function received(message: ConsumeMessage | null): void {
-    if (message === null) {
+  /** The epoch ends here; what is not settled comes again in the next. */
+  function end(): Promise<void> {
+    open = false;
+    return channel.close().catch(() => undefined);
+  }
+
+  function send(act: () => void): void {
+    try {
+      if (open) act();
+    } catch {
+      open = false; // the connection is being closed, and its channels are told in a moment
+    }
+  }
+
+  async function subscribe(): Promise<void> {
+    await channel.prefetch(Math.min(prefetch, PACKS_MAX));
+    ({ consumerTag } = await channel.consume(queue, (message) => {
+      if (message !== null) return received(message);
       log.warn({ queue }, 'the broker ended a subscription: the queue was deleted, or its consumer took too long');
-      void closeChannel(channel);
-      return;
+      void end();
+    }));
+  }
+
+  /** Takes the oldest pack that waits, if there is one; a redelivered one comes before all others. */
+  async function takeOne(): Promise<'none' | 'suspect' | 'fresh'> {
+    const message = await channel.get(queue);
+    if (message === false) return 'none';
+    received(message);
+    return deliveriesOf(message.properties, message.fields.redelivered) >= SUSPECT ? 'suspect' : 'fresh';
+  }
+
+  /** Rounds of one pack, then 8, then 64, each after the one before is settled, until no suspect is left. */
+  async function slowly(): Promise<void> {
+    for (let round = SLOW_FACTOR; ; round = Math.min(SLOW_LAST, round * SLOW_FACTOR)) {
+      if (pending.size > 0) await empty.promise;
+      for (let taken = 0; taken < round; taken += 1) {
+        if (!open || cancelled()) return;
+        if ((await takeOne()) !== 'suspect') return subscribe();
+      }
     }
+  }
+
+  function received(message: Message): void {
+    if (!open) return;
     pending.set(message.fields.deliveryTag, { message, state: 'waiting' });
-    if (pace !== 'full') judge(message);
     pump();
-  }
-
-  /** The oldest come first: one that is not suspicious says that no suspects are left behind it. */
-  function judge({ properties, fields }: ConsumeMessage): void {
-    if (deliveriesOf(properties, fields.redelivered) >= SUSPECT) {
-      pace = 'slow';
-    } else {
-      pace = 'full';
-      widen(Math.max(1, Math.min(PACKS_MAX, prefetch) - packsOut - 1));
-    }
-  }
-
-  /** Asks for more at a time: a limit is fixed when a subscription begins, so another one follows it on the same channel. */
-  function widen(packs: number): void {
-    if (packs === window) return;
-    window = packs;
-    widening = widening.then(async () => {
-      if (!open || cancelled() || tag === undefined) return;
-      await channel.cancel(tag);
-      await consume();
-    });
-    widening.catch((error: unknown) => {
-      if (open) log.warn({ err: error, queue }, 'a wider subscription failed; beginning anew');
-      void closeChannel(channel);
-    });
-  }
-
-  async function consume(): Promise<void> {
-    tag = undefined;
-    await channel.prefetch(window);
-    ({ consumerTag: tag } = await channel.consume(queue, received));
   }
 
   function pump(): void {
@@ -187,12 +197,12 @@ async function openSubscription(model: ChannelModel, { queue, prefetch, log, del
       packsOut += 1;
       messagesOut += count;
       unpacked(count);
-      deliver(handOut(message, one, count));
+      deliver(handOut(one, one.decoded, count));
     }
   }
 
-  function handOut({ properties, fields }: ConsumeMessage, one: Pending, count: number): Delivery {
-    const { messages, undecodable } = one.decoded!;
+  function handOut(one: Pending, { messages, undecodable }: Decoded, count: number): Delivery {
+    const { message } = one;
     let settled = false;
     const settle = (act: () => void): void => {
       if (settled) return;
@@ -201,70 +211,70 @@ async function openSubscription(model: ChannelModel, { queue, prefetch, log, del
       messagesOut -= count;
       if (!open) return; // of an epoch that is over: the broker hands it out again
       act();
-      afterSettling();
+      soon();
     };
     return {
       messages,
       ...(undecodable === undefined ? {} : { undecodable }),
-      deliveries: deliveriesOf(properties, fields.redelivered),
+      deliveries: deliveriesOf(message.properties, message.fields.redelivered),
       ack: () => settle(() => void (one.state = 'acked')),
       release: () =>
         settle(() => {
-          pending.delete(fields.deliveryTag);
-          flush();
-          channel.nack(one.message, false, true);
+          pending.delete(message.fields.deliveryTag);
+          send(() => channel.nack(message, false, true)); // before any ack that says "all up to here"
         }),
     };
   }
 
-  function afterSettling(): void {
-    if (pace === 'slow' && packsOut === 0 && pending.values().every(({ state }) => state === 'acked')) {
-      if (window < SLOW_LAST) widen(Math.min(SLOW_LAST, window * SLOW_FACTOR, Math.max(1, prefetch)));
-    }
-    if (!flushing) {
-      flushing = true;
-      queueMicrotask(() => {
-        flushing = false;
-        flush();
-        if (cancelled() && packsOut === 0) void closeChannel(channel);
-        else pump();
-      });
-    }
+  /** Acks and what follows from them, once for all that is settled in one go. */
+  function soon(): void {
+    if (flushing) return;
+    flushing = true;
+    queueMicrotask(() => {
+      flushing = false;
+      flush();
+      if (pending.size === 0) {
+        empty.resolve();
+        empty = Promise.withResolvers();
+      }
+      if (cancelled() && packsOut === 0) void end();
+      else pump();
+    });
   }
 
   /** Acks what is done: one frame, and one entry of the queue's log, for all up to the first that is not. */
   function flush(): void {
-    if (!open) return;
-    let upTo: ConsumeMessage | undefined;
+    let upTo: Message | undefined;
     let hole = false;
-    for (const [deliveryTag, { message, state }] of pending) {
+    for (const [tag, { message, state }] of pending) {
       if (state !== 'acked') {
         hole = true;
         continue;
       }
-      pending.delete(deliveryTag);
-      if (hole) channel.ack(message);
+      pending.delete(tag);
+      if (hole) send(() => channel.ack(message));
       else upTo = message;
     }
-    if (upTo !== undefined) channel.ack(upTo, true);
+    const last = upTo;
+    if (last !== undefined) send(() => channel.ack(last, true));
   }
 
-  if (prefetch === 1) pace = 'full';
-  await consume();
+  if ((await takeOne()) !== 'suspect') await subscribe();
+  else
+    void slowly().catch((error: unknown) => {
+      if (open) log.warn({ err: error, queue }, 'the broker ended a slow beginning; beginning anew');
+      void end();
+    });
   return {
     over: over.promise,
     async cancel() {
-      await widening.catch(() => undefined);
-      if (!open) return;
-      if (tag !== undefined) await channel.cancel(tag).catch(() => undefined);
+      if (open && consumerTag !== undefined) await channel.cancel(consumerTag).catch(() => undefined);
       // What waits here unread goes back, in its order, when the channel closes: now, or when what was handed out is settled.
-      if (packsOut === 0) {
+      if (open && packsOut === 0) {
         flush();
-        await closeChannel(channel);
+        await end();
       }
     },
-    held: () => ({ packs: pending.values().filter(({ state }) => state === 'waiting').toArray().length, messages: messagesOut }),
+    held: () => ({ packs: [...pending.values()].filter(({ state }) => state === 'waiting').length, messages: messagesOut }),
   };
 }
-
-const closeChannel = (channel: Channel): Promise<void> => channel.close().catch(() => undefined);

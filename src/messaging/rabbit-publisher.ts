@@ -43,7 +43,10 @@ export interface Publisher {
 }
 
 /** Where a pack goes. A command, and what is for one queue, must find a queue. */
-export function addressOf({ type, destination }: Pick<Pack, 'type' | 'destination'>, names: Names): { exchange: string; key: string; mandatory: boolean } {
+export function addressOf(
+  { type, destination }: Pick<Pack, 'type' | 'destination'>,
+  names: Names,
+): { exchange: string; key: string; mandatory: boolean } {
   const service = destination ?? (isCommand(type) ? COMMANDS[type].to : undefined);
   return service === undefined
     ? { exchange: names.events, key: type, mandatory: false }
@@ -85,10 +88,10 @@ export function openPublisher({ names, link, world, log }: PublisherOptions): Pu
     const { promise, resolve, reject } = Promise.withResolvers<PublishOutcome>();
     if (unconfirmed === 0) heardAt = world.now();
     unconfirmed += 1;
-    const answered = (error: unknown): void => {
+    const answered = (error: Error | null): void => {
       unconfirmed -= 1;
       heardAt = world.now();
-      if (error) reject(away(`not confirmed: ${error instanceof Error ? error.message : String(error)}`));
+      if (error !== null) reject(away(`not confirmed: ${error.message}`));
       else resolve(mandatory && returned.delete(`${key} ${ticket}`) ? 'unroutable' : 'confirmed');
     };
     // What may come back carries a ticket: the same message may be under way to two queues, or twice to one.

@@ -55,7 +55,9 @@ function toEvent({ time, sequence, ...message }: Message): Event {
 }
 
 /** What came out of an AMQP message: messages, or what could not be read, as text. */
-export type Decoded = { readonly messages: readonly Message[]; readonly undecodable?: never } | { readonly messages: readonly []; readonly undecodable: string };
+export type Decoded =
+  | { readonly messages: readonly Message[]; readonly undecodable?: never }
+  | { readonly messages: readonly []; readonly undecodable: string };
 
 /** Reads what anybody may have sent. What is missing in an envelope is left for the consumer to complain about. Pure. */
 export function decode(body: Buffer, properties: MessageProperties): Decoded {
@@ -63,7 +65,8 @@ export function decode(body: Buffer, properties: MessageProperties): Decoded {
     const contentType = typeof properties.contentType === 'string' ? properties.contentType.split(';')[0]!.trim().toLowerCase() : JSON_TYPE;
     if (contentType === BATCH) {
       const events: unknown = JSON.parse(body.toString());
-      if (Array.isArray(events) && events.length > 0 && events.every(isRecord)) return { messages: events.map((event) => toMessage(event, event['data'])) };
+      if (Array.isArray(events) && events.length > 0 && events.every(isRecord))
+        return { messages: events.map((event) => toMessage(event, event['data'])) };
     } else if (contentType === STRUCTURED) {
       const event: unknown = JSON.parse(body.toString());
       if (isRecord(event)) return { messages: [toMessage(event, event['data'])] };
@@ -83,7 +86,13 @@ const isRecord = (value: unknown): value is Attributes => typeof value === 'obje
 
 /** Binary mode. The binding for AMQP 1.0 writes `cloudEvents_`, and allows `cloudEvents:`; properties stand in for what has no header. */
 function attributesOf({ headers = {}, messageId, type, appId, correlationId, timestamp }: MessageProperties): Attributes {
-  const attributes: Record<string, unknown> = { id: messageId, type, source: appId, correlationid: correlationId, traceparent: headers['traceparent'] };
+  const attributes: Record<string, unknown> = {
+    id: messageId,
+    type,
+    source: appId,
+    correlationid: correlationId,
+    traceparent: headers['traceparent'],
+  };
   if (typeof timestamp === 'number') attributes['time'] = rfc3339(timestamp * 1_000);
   for (const [name, value] of Object.entries(headers)) {
     const match = /^cloudEvents[_:](.+)$/.exec(name);
@@ -102,7 +111,13 @@ function toMessage(attributes: Attributes, data: unknown): Message {
   const subject = text('subject') ?? id;
   const correlationid = text('correlationid') ?? subject;
   const time = Date.parse(text('time') ?? '');
-  const optional = { sequence: count('sequence'), causationid: text('causationid'), traceparent: text('traceparent'), attempt: count('attempt'), redrive: text('redrive') };
+  const optional = {
+    sequence: count('sequence'),
+    causationid: text('causationid'),
+    traceparent: text('traceparent'),
+    attempt: count('attempt'),
+    redrive: text('redrive'),
+  };
   return {
     id,
     type: text('type') ?? '',
