@@ -109,7 +109,7 @@ function floorPerSecond(dataDir: string, orders: number): number {
 /** Reads a share of every table of a database and answers a function that writes the n-th of N parts in one transaction. */
 function copyPlan(from: string, to: string, share: number): (step: number, steps: number) => void {
   const source = new DatabaseSync(from, { readOnly: true });
-  const target = new DatabaseSync(to);
+  const target = new DatabaseSync(to, { enableForeignKeyConstraints: false }); // tables are written one after another
   target.exec('pragma journal_mode = wal; pragma synchronous = full');
   const objects = source.prepare(`select type, name, sql from sqlite_master where sql is not null and name not like 'sqlite_%' order by type = 'index'`).all() as { type: string; name: string; sql: string }[];
   for (const { sql } of objects) target.exec(sql);

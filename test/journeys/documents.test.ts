@@ -2,7 +2,7 @@
  * Executes what the documents tell a reader to type, against a server of the document's own, and compares the answers.
  */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -26,6 +26,7 @@ describe.runIf(documents.length > 0).each(documents)('$path', ({ path, examples 
     server = await startServer();
     folder = mkdtempSync(join(tmpdir(), 'waybill-documents-'));
     writeFileSync(join(folder, 'waybill'), `#!/bin/sh\nexec '${process.execPath}' '${ROOT}bin/waybill.mjs' "$@"\n`, { mode: 0o755 });
+    symlinkSync(join(ROOT, 'examples'), join(folder, 'examples'));
     env = { ...process.env, PATH: `${folder}${delimiter}${process.env['PATH']}`, WAYBILL_URL: server.url };
   });
   afterAll(async () => {
