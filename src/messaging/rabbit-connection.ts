@@ -53,6 +53,8 @@ export interface Link extends Runnable {
   model(): ChannelModel | undefined;
   /** Resolves when it is up, or `signal` is aborted. */
   whenUp(signal: AbortSignal): Promise<void>;
+  /** Resolves when the first attempt has succeeded or failed. */
+  readonly tried: Promise<void>;
   /** Resolves while the broker takes messages, or the connection is gone. */
   whenUnblocked(): Promise<void>;
   /** Ends the present connection as if the cable had been pulled; another one follows. */
@@ -111,6 +113,7 @@ export function openLink({ role, broker, world, log, prepare, lost }: LinkOption
   let model: ChannelModel | undefined;
   let failures = 0;
   let changed = Promise.withResolvers<void>();
+  const tried = Promise.withResolvers<void>();
 
   function become(next: LinkState, why?: string): void {
     state = next;
@@ -151,6 +154,7 @@ export function openLink({ role, broker, world, log, prepare, lost }: LinkOption
       failures = 0;
       log.info({ role, broker: describe(broker) }, 'connected');
       if (state === 'opening') become('up');
+      tried.resolve();
       await aborted(either);
       if (signal.aborted) become('draining', 'stopping');
     } finally {
@@ -173,6 +177,7 @@ export function openLink({ role, broker, world, log, prepare, lost }: LinkOption
       failures += 1;
       const rest = fullJitter(failures, world.random());
       become('down', `${describe(broker)} is away: ${why}`);
+      tried.resolve();
       log.warn({ role, reason: why, rest }, `${describe(broker)} is away; trying again`);
       return rest;
     },
@@ -190,6 +195,7 @@ export function openLink({ role, broker, world, log, prepare, lost }: LinkOption
     state: () => state,
     reason: () => reason,
     model: () => model,
+    tried: tried.promise,
     async whenUp(signal) {
       while (model === undefined && !signal.aborted) await Promise.race([changed.promise, aborted(signal)]);
     },

@@ -91,8 +91,8 @@ export function openPublisher({ names, link, world, log }: PublisherOptions): Pu
     const answered = (error: Error | null): void => {
       unconfirmed -= 1;
       heardAt = world.now();
-      if (error !== null) reject(away(`not confirmed: ${error.message}`));
-      else resolve(mandatory && returned.delete(`${key} ${ticket}`) ? 'unroutable' : 'confirmed');
+      if (error !== null) return reject(away(`not confirmed: ${error.message}`));
+      resolve(mandatory && returned.delete(`${key} ${ticket}`) ? 'unroutable' : 'confirmed');
     };
     // What may come back carries a ticket: the same message may be under way to two queues, or twice to one.
     const headers = mandatory ? { ...properties.headers, [TICKET]: ticket } : properties.headers;

@@ -22,7 +22,7 @@ import { openPublisher } from './rabbit-publisher.ts';
 import { type Topology, commonTopology, namesOf, serviceTopology } from './rabbit-topology.ts';
 import type { Consumption, Delivery, PublishOutcome, Queue, Transport } from './transport.ts';
 
-/** A start waits this long for the broker; then the program goes on without it, and keeps trying. */
+/** A start waits so long for the outcome of the first attempt; the program then goes on without a broker, and keeps trying. */
 const START_MS = 5_000;
 
 export interface RabbitOptions {
@@ -91,8 +91,7 @@ export function rabbitTransport({ broker, prefix, world, telemetry }: RabbitOpti
     running = true;
     await startAll([publishing, consuming, publisher.watch]);
     const patience = new AbortController();
-    const up = Promise.all([publishing.whenUp(patience.signal), consuming.whenUp(patience.signal)]);
-    await Promise.race([up, world.sleep(START_MS, patience.signal)]);
+    await Promise.race([Promise.all([publishing.tried, consuming.tried]), world.sleep(START_MS, patience.signal)]);
     patience.abort();
     const reason = publishing.reason() ?? '';
     if (/ACCESS.REFUSED|NOT.ALLOWED/.test(reason)) {
