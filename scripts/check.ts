@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 
 /** npm scripts, the quick ones first. */
-const CHECKS = ['lock:check', 'format:check', 'types', 'lint', 'dead', 'docs:check'];
+const CHECKS = ['lock:check', 'format:check', 'types', 'lint', 'dead', 'docs:check', 'contracts:check'];
 
 const failed: string[] = [];
 for (const check of CHECKS) {
