@@ -10,8 +10,8 @@
  */
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Config, ServiceName } from './config.ts';
-import { isLoopback } from './config.ts';
+import type { AmqpConfig, Config, Part, ServiceName } from './config.ts';
+import { SERVICES, isLoopback } from './config.ts';
 import type { Database } from './db/database.ts';
 import { migrate } from './db/migrate.ts';
 import { openPostgres } from './db/postgres.ts';
@@ -31,8 +31,13 @@ import { type Telemetry, createTelemetry } from './kernel/telemetry.ts';
 import { type World, realWorld } from './kernel/world.ts';
 import { queueOf } from './messaging/consumer.ts';
 import { embeddedTransport } from './messaging/embedded.ts';
-import { type Messaging, mailboxMigrations, messagingFor } from './messaging/messaging.ts';
+import { mailboxElsewhere } from './messaging/elsewhere.ts';
+import type { Mailbox } from './messaging/mailbox.ts';
+import { mailboxMigrations, messagingFor } from './messaging/messaging.ts';
+import { openDeadIngester } from './messaging/rabbit-dead.ts';
+import { type RabbitTransport, rabbitTransport } from './messaging/rabbit.ts';
 import type { Route, Service } from './messaging/service.ts';
+import type { Queue } from './messaging/transport.ts';
 import { logChannel, smtpChannel } from './notifications/channels.ts';
 import { notificationsService } from './notifications/service.ts';
 import { ordersService } from './orders/service.ts';
@@ -97,28 +102,58 @@ const onStart = (name: string, start: () => Promise<void> | void): Runnable => r
 const onStop = (name: string, stop: () => Promise<void> | void): Runnable => runnable(name, () => undefined, stop);
 
 function compose(config: Config, tools: Tools): { edge: Edge; things: Runnable[] } {
-  const transport = embeddedTransport({ file: join(config.dataDir, 'bus.db'), ...tools });
+  const rabbit = config.amqp && openRabbit(config.amqp, config, tools);
+  const transport = rabbit ?? embeddedTransport({ file: join(config.dataDir, 'bus.db'), ...tools });
   const databases = new Map(config.services.map((name) => [name, openDatabase(name, config, tools)]));
   const messagings = new Map([...databases].map(([service, db]) => [service, messagingFor({ service, db, transport, ...tools })]));
-  const services = buildServices(messagings, config, tools);
-  const auditor = auditorService({ databases: Object.fromEntries(databases), ...tools });
+  const everything = buildServices((name) => messagings.get(name)?.mailbox ?? mailboxElsewhere(name, tools.world), config, tools);
+  const services = everything.filter(({ name }) => messagings.has(name as ServiceName));
+  const audited = auditedDatabases(databases, config, tools);
+  const auditor = auditorService({ databases: Object.fromEntries(audited), ...tools });
 
   const foundation = [
-    onStop('databases', async () => void (await Promise.all([...databases.values()].map((db) => db.close())))),
+    onStop('databases', async () => void (await Promise.all([...databases.values(), ...audited.values()].map((db) => db.close())))),
     transport,
     onStart('migrations', () => migrateAll(services, databases, tools.world)),
-    onStart('queues', () => transport.declare(services.map(({ name, subscriptions }) => queueOf(name, subscriptions)))),
+    // Of all services, whichever run here: what is said before the first start of another must find its queue.
+    onStart('queues', () => transport.declare(queuesOf(everything))),
   ];
   const relays = [...messagings.values()].flatMap(({ relay, scheduler }) => [relay, scheduler]);
   const consumers = services.map(({ name, subscriptions }) => messagings.get(name as ServiceName)!.consumer(subscriptions));
-  const workers = [...services.flatMap(({ runnables }) => runnables), ...consumers, ...auditor.runnables];
+  const ingesters = rabbit ? [...messagings.values()].map(({ mailbox }) => openDeadIngester({ mailbox, transport: rabbit, ...tools })) : [];
+  const workers = [...services.flatMap(({ runnables }) => runnables), ...consumers, ...ingesters, ...auditor.runnables];
+  const runs = (part: Part, things: readonly Runnable[]): readonly Runnable[] => (config.parts.includes(part) ? things : []);
   const doors = openDoors(
     config,
-    { transport, services: [...messagings.values()] },
-    [...services, auditor].flatMap(({ routes }) => routes),
+    { transport, services: [...messagings.values()], consumes: config.parts.includes('worker') },
+    config.parts.includes('api') ? [...services, auditor].flatMap(({ routes }) => routes) : [],
     tools,
   );
-  return { edge: doors.edge, things: [...foundation, ...relays, ...workers, ...doors.things] };
+  return { edge: doors.edge, things: [...foundation, ...runs('relay', relays), ...runs('worker', workers), ...doors.things] };
+}
+
+const queuesOf = (services: readonly Service[]): Queue[] => services.map(({ name, subscriptions }) => queueOf(name, subscriptions));
+
+/** The queues of all services, without running any. */
+export function allQueues(config: Config, tools: Omit<Tools, 'checkAnswers'>): Queue[] {
+  return queuesOf(buildServices((name) => mailboxElsewhere(name, tools.world), config, tools));
+}
+
+function openRabbit({ url, prefix, tls }: AmqpConfig, { services }: Config, tools: Tools): RabbitTransport {
+  const client = services.length === SERVICES.length ? 'waybill' : `waybill ${services.join(',')}`;
+  return rabbitTransport({ broker: { url, tls, client }, prefix, ...tools });
+}
+
+/**
+ * What the auditor of this process reads. Journeys go through all services: whoever runs orders reads the databases of the others, too,
+ * where they can be reached; where they cannot, journeys are not looked at.
+ */
+function auditedDatabases(own: ReadonlyMap<ServiceName, Database>, config: Config, tools: Tools): Map<ServiceName, Database> {
+  const audited = new Map(own);
+  if (!own.has('orders') || own.size === SERVICES.length) return audited;
+  if (config.databaseUrl === undefined) audited.delete('orders');
+  else for (const name of SERVICES) if (!own.has(name)) audited.set(name, openDatabase(name, config, tools));
+  return audited;
 }
 
 /** The doors: the routes of the services, and the system's own. */
@@ -130,7 +165,7 @@ function openDoors(
 ): { edge: Edge; things: Runnable[] } {
   const { metrics } = telemetry;
   const pressure = openPressure({ world, telemetry, limits: config.shed, backlog: () => backlogOf(parts) });
-  const routes = [...serviceRoutes, ...operationRoutes(parts.services)];
+  const routes = config.parts.includes('api') ? [...serviceRoutes, ...operationRoutes(parts.services)] : [];
   let open = false;
   const health = healthDoors({
     world,
@@ -166,14 +201,16 @@ function openDatabase(name: ServiceName, { databaseUrl, dataDir }: Config, { wor
 }
 
 /** Every service with what it needs of the outside and of others: orders reads the catalogue through a port, because siblings never meet. */
-function buildServices(messagings: ReadonlyMap<ServiceName, Messaging>, config: Config, { world, telemetry }: Tools): Service[] {
-  const context = (name: ServiceName) => ({ mailbox: messagings.get(name)!.mailbox, telemetry });
+function buildServices(mailboxOf: (name: ServiceName) => Mailbox, config: Config, { world, telemetry }: Omit<Tools, 'checkAnswers'>): Service[] {
+  const context = (name: ServiceName) => ({ mailbox: mailboxOf(name), telemetry });
   const gateway = simulatedGateway({ world });
   const channels = [logChannel(telemetry), ...(config.smtpUrl === undefined ? [] : [smtpChannel({ url: config.smtpUrl, from: config.mailFrom })])];
   const inventory = inventoryService(context('inventory'));
+  // Where inventory is not at hand, orders knows the products it has heard of.
+  const catalogue: typeof inventory.catalogue = config.services.includes('inventory') ? inventory.catalogue : () => Promise.resolve([]);
   return [
     inventory,
-    ordersService({ ...context('orders'), catalogue: inventory.catalogue, defaultToken: gateway.defaultToken, deadlines: config.deadlines }),
+    ordersService({ ...context('orders'), catalogue, defaultToken: gateway.defaultToken, deadlines: config.deadlines }),
     paymentsService({ ...context('payments'), gateway }),
     shippingService({ ...context('shipping'), carrier: simulatedCarrier({ world }) }),
     notificationsService({ ...context('notifications'), channels }),

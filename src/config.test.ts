@@ -83,13 +83,36 @@ describe('loadConfig', () => {
 describe('settings that cannot work together', () => {
   test('some services, with a bus that stays in one process', () => {
     expect(faultsOf({ SERVICES: 'orders,payments' })).toEqual([
-      'SERVICES leaves out inventory, shipping, notifications, but the built-in message bus carries messages only inside one process. Remove SERVICES, so that this process runs all of them.',
+      'SERVICES leaves out inventory, shipping, notifications, but the built-in message bus carries messages only inside one process. Remove SERVICES, so that this process runs all of them, or set AMQP_URL.',
     ]);
+    expect(loadConfig({ SERVICES: 'orders', AMQP_URL: 'amqp://localhost' }).services).toEqual(['orders']);
   });
 
   test('some parts, likewise; the console may be left out', () => {
     expect(faultsOf({ PARTS: 'api,console' })[0]).toMatch(/^PARTS leaves out relay, worker/);
     expect(loadConfig({ PARTS: 'api, relay,worker' }).parts).toEqual(['api', 'relay', 'worker']);
+    expect(faultsOf({ PARTS: 'api', AMQP_URL: 'amqp://localhost' })[0]).toContain('SQLite files belong to one process. Set DATABASE_URL');
+    const divided = { PARTS: 'api', AMQP_URL: 'amqp://localhost', DATABASE_URL: 'postgres://localhost/waybill' };
+    expect(loadConfig(divided).parts).toEqual(['api']);
+  });
+
+  test('the user guest on a machine others reach', () => {
+    for (const url of ['amqp://mq.example.com', 'amqps://guest:guest@mq.example.com'])
+      expect(faultsOf({ AMQP_URL: url })[0]).toMatch(/^AMQP_URL takes the user guest to mq.example.com/);
+    expect(loadConfig({ AMQP_URL: 'amqp://shop:secret@mq.example.com/waybill' }).amqp).toEqual({
+      url: 'amqp://shop:secret@mq.example.com/waybill',
+      prefix: 'waybill',
+      tls: {},
+    });
+    expect(loadConfig({ AMQP_URL: 'amqp://guest:guest@[::1]' }).amqp?.url).toContain('guest');
+  });
+
+  test('files of TLS without TLS, or one without the other', () => {
+    const here = import.meta.filename;
+    expect(faultsOf({ AMQP_URL: 'amqp://localhost', AMQP_CA: here })[0]).toContain('Write amqps://, or remove them.');
+    expect(faultsOf({ AMQP_URL: 'amqps://localhost', AMQP_CERT: here })).toEqual(['AMQP_CERT and AMQP_KEY belong together. Set both or none.']);
+    expect(faultsOf({ AMQP_CA: '/nowhere/ca.pem' })).toEqual(['AMQP_CA must name a file that can be read.']);
+    expect(loadConfig({ AMQP_URL: 'amqps://localhost', AMQP_CERT: here, AMQP_KEY: here }).amqp?.tls).toEqual({ certificate: here, key: here });
   });
 
   test('an address others reach, without protection', () => {

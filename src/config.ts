@@ -5,6 +5,7 @@
  * `Config`, or names every fault there is at once, each with its remedy. A combination that cannot work is a fault, too: better no
  * start than one that loses something later. docs/operating/settings.md holds the same table; a test compares.
  */
+import { accessSync, constants } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { readFailpoints } from './kernel/failpoints.ts';
@@ -54,6 +55,15 @@ const url = (...protocols: readonly string[]) =>
 const host = z
   .string()
   .refine((text) => isIP(text) !== 0 || /^[A-Za-z0-9.-]{1,253}$/.test(text), 'must be an IP address or a host name, e.g. 127.0.0.1');
+const prefix = z.string().regex(/^[a-zA-Z0-9_.-]{1,64}$/, 'must be at most 64 letters, digits, dots, dashes and underscores');
+const file = z.string().refine((path) => {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}, 'must name a file that can be read');
 const level = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'must be one of trace, debug, info, warn, error, fatal, silent');
 const failpoints = z.string().superRefine((text, context) => {
   try {
@@ -78,7 +88,12 @@ export const SETTINGS = {
   PORT: setting('8000', 'The port to listen on; 0 takes any free one.', wholeNumber(0, 65_535)),
   ALLOW_UNPROTECTED: setting('false', '`true` says that something else (a private network, a proxy that asks for a login) keeps strangers away: Waybill has no keys yet, so whoever reaches it may do everything.', flag),
   DATA_DIR: setting('./data', 'The folder of the SQLite files. One process at a time.', z.string().min(1, 'must name a folder')),
-  DATABASE_URL: setting(undefined, 'A PostgreSQL database, e.g. `postgres://user:secret@host:5432/waybill`: a schema for each service in place of a file. The message bus stays in DATA_DIR.', url('postgres:', 'postgresql:')),
+  DATABASE_URL: setting(undefined, 'A PostgreSQL database, e.g. `postgres://user:secret@host:5432/waybill`: a schema for each service in place of a file. Without AMQP_URL the message bus stays in DATA_DIR.', url('postgres:', 'postgresql:')),
+  AMQP_URL: setting(undefined, 'A RabbitMQ, e.g. `amqps://user:secret@host:5671/vhost`, in place of the built-in message bus: then SERVICES and PARTS may be divided among processes. See rabbitmq.md.', url('amqp:', 'amqps:')),
+  AMQP_PREFIX: setting('waybill', 'Begins the names of all exchanges and queues, so that several Waybills can share a broker.', prefix),
+  AMQP_CA: setting(undefined, 'For amqps: a PEM file of the authorities that vouch for the broker, in place of the known ones.', file),
+  AMQP_CERT: setting(undefined, 'For amqps: a PEM file of the certificate to show the broker; needs AMQP_KEY.', file),
+  AMQP_KEY: setting(undefined, 'For amqps: a PEM file of its key.', file),
   LOG_LEVEL: setting('info', 'The least severe lines to log, to standard error: trace, debug, info, warn, error, fatal or silent.', level),
   SMTP_URL: setting(undefined, 'A mail server, e.g. `smtp://user:secret@host:587`. Without it notifications are written to the log.', url('smtp:', 'smtps:')),
   MAIL_FROM: setting('waybill@localhost', 'The sender of mails, as those who get them see it.', z.string().min(3, 'must be a mail address')),
@@ -108,6 +123,8 @@ export interface Config {
   readonly allowUnprotected: boolean;
   readonly dataDir: string;
   readonly databaseUrl: string | undefined;
+  /** The broker; undefined: the bus inside the process. */
+  readonly amqp: AmqpConfig | undefined;
   readonly logLevel: string;
   readonly smtpUrl: string | undefined;
   readonly mailFrom: string;
@@ -117,6 +134,13 @@ export interface Config {
   readonly shed: { readonly outbox: number; readonly queues: number; readonly lag: number };
   /** As text, already checked. */
   readonly failpoints: string;
+}
+
+export interface AmqpConfig {
+  readonly url: string;
+  readonly prefix: string;
+  /** Paths of PEM files. */
+  readonly tls: { readonly ca?: string; readonly certificate?: string; readonly key?: string };
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -167,6 +191,7 @@ function toConfig(values: Values): Config {
     allowUnprotected: values.ALLOW_UNPROTECTED,
     dataDir: values.DATA_DIR,
     databaseUrl: values.DATABASE_URL,
+    amqp: values.AMQP_URL === undefined ? undefined : toAmqp(values.AMQP_URL, values),
     logLevel: values.LOG_LEVEL,
     smtpUrl: values.SMTP_URL,
     mailFrom: values.MAIL_FROM,
@@ -183,26 +208,56 @@ function toConfig(values: Values): Config {
   });
 }
 
+const toAmqp = (address: string, { AMQP_PREFIX, AMQP_CA, AMQP_CERT, AMQP_KEY }: Values): AmqpConfig => ({
+  url: address,
+  prefix: AMQP_PREFIX,
+  tls: {
+    ...(AMQP_CA === undefined ? {} : { ca: AMQP_CA }),
+    ...(AMQP_CERT === undefined ? {} : { certificate: AMQP_CERT }),
+    ...(AMQP_KEY === undefined ? {} : { key: AMQP_KEY }),
+  },
+});
+
 /** Settings that are right one by one and cannot work together. */
-function contradictions({ services, parts, host: address, allowUnprotected }: Config): string[] {
-  const faults: string[] = [];
-  const missing = SERVICES.filter((name) => !services.includes(name));
-  if (missing.length > 0) {
-    faults.push(
-      `SERVICES leaves out ${missing.join(', ')}, but the built-in message bus carries messages only inside one process. Remove SERVICES, so that this process runs all of them.`,
-    );
-  }
-  const absent = (['api', 'relay', 'worker'] as const).filter((part) => !parts.includes(part));
-  if (absent.length > 0) {
-    faults.push(
-      `PARTS leaves out ${absent.join(', ')}, but the built-in message bus carries messages only inside one process. Set PARTS=api,relay,worker, with console if you want the page.`,
-    );
-  }
+function contradictions(config: Config): string[] {
+  const { host: address, allowUnprotected } = config;
+  const faults = [...divisions(config), ...(config.amqp === undefined ? [] : amqpFaults(config.amqp))];
   if (!isLoopback(address) && !allowUnprotected) {
     faults.push(
       `HOST=${address} can be reached from other machines, and Waybill has no keys yet: whoever reaches it could order, pay, cancel and read every address. Remove HOST to serve this machine only, or set ALLOW_UNPROTECTED=true if a private network or a proxy with a login keeps strangers away.`,
     );
   }
+  return faults;
+}
+
+/** What a process may leave to others depends on what it can reach them by. */
+function divisions({ services, parts, databaseUrl, amqp }: Config): string[] {
+  const faults: string[] = [];
+  const missing = SERVICES.filter((name) => !services.includes(name));
+  const absent = (['api', 'relay', 'worker'] as const).filter((part) => !parts.includes(part));
+  const inside = 'but the built-in message bus carries messages only inside one process.';
+  if (missing.length > 0 && amqp === undefined)
+    faults.push(`SERVICES leaves out ${missing.join(', ')}, ${inside} Remove SERVICES, so that this process runs all of them, or set AMQP_URL.`);
+  if (absent.length > 0 && amqp === undefined)
+    faults.push(`PARTS leaves out ${absent.join(', ')}, ${inside} Set PARTS=api,relay,worker, with console if you want the page, or set AMQP_URL.`);
+  if (absent.length > 0 && amqp !== undefined && databaseUrl === undefined)
+    faults.push(
+      `PARTS leaves out ${absent.join(', ')}, but SQLite files belong to one process. Set DATABASE_URL, or let this process run all parts.`,
+    );
+  return faults;
+}
+
+function amqpFaults({ url: text, tls }: AmqpConfig): string[] {
+  const { protocol, hostname, username } = new URL(text);
+  const faults: string[] = [];
+  const files = Object.keys(tls).length > 0;
+  if ((username === '' || username === 'guest') && !isLoopback(hostname.replace(/^\[|\]$/g, '')))
+    faults.push(
+      `AMQP_URL takes the user guest to ${hostname}, whose password everybody knows. Make a user at the broker and name it: amqps://user:secret@${hostname}.`,
+    );
+  if (protocol === 'amqp:' && files)
+    faults.push('AMQP_CA, AMQP_CERT and AMQP_KEY are for TLS, but AMQP_URL begins with amqp://. Write amqps://, or remove them.');
+  if ((tls.certificate === undefined) !== (tls.key === undefined)) faults.push('AMQP_CERT and AMQP_KEY belong together. Set both or none.');
   return faults;
 }
 

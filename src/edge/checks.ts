@@ -11,11 +11,13 @@ import type { Operated } from './operations.ts';
 export interface Parts {
   readonly transport: Transport;
   readonly services: readonly Operated[];
+  /** Whether their consumers run in this process. */
+  readonly consumes: boolean;
 }
 
 const databasesOf = (services: readonly Operated[]): [string, Database][] => services.map(({ service, mailbox }) => [service, mailbox.db]);
 
-export const checksOf = ({ transport, services }: Parts): Check[] => [
+export const checksOf = ({ transport, services, consumes }: Parts): Check[] => [
   ...databasesOf(services).map(([name, db]): Check => ({ name: `database ${name}`, about: 'db', run: () => db.ping().then(() => undefined) })),
   {
     name: 'bus',
@@ -25,7 +27,7 @@ export const checksOf = ({ transport, services }: Parts): Check[] => [
       return ok ? undefined : { status: 'down', detail: reason ?? 'does not work' };
     },
   },
-  ...services.map(consumerCheck),
+  ...(consumes ? services.map(consumerCheck) : []),
 ];
 
 const consumerCheck = ({ service, control }: Operated): Check => ({

@@ -89,7 +89,7 @@ function check(message: Message, routing: Routing): { message: Message; fault: F
 }
 
 /** An envelope for what has none; the id is of the content, so that the same content is one dead letter. */
-function undecodable(raw: string, why: string): { message: Message; fault: Fault } {
+export function undecodable(raw: string, why: string): { message: Message; fault: Fault } {
   const id = `raw_${createHash('sha256').update(raw).digest('hex').slice(0, 40)}`;
   const message: Message = { id, type: 'undecodable', source: '', time: 0, subject: id, partitionkey: id, correlationid: id, hops: 1, data: raw };
   return { message, fault: new Fault('contract_violation', `a message cannot be decoded: ${why}`) };

@@ -97,9 +97,8 @@ export async function openConsumption(options: ConsumptionOptions): Promise<Rabb
   return {
     async cancel() {
       cancelled = true;
-      const last = subscription;
-      await last?.cancel();
-      await keeper.stop();
+      await keeper.stop(); // first, or it would subscribe again
+      await subscription?.cancel();
     },
     held: () => subscription?.held() ?? { packs: 0, messages: 0 },
   };

@@ -187,6 +187,7 @@ export function rabbitTransport({ broker, prefix, world, telemetry }: RabbitOpti
     consumeDead: (name, options) =>
       take({ ...options, name, physical: names.dead(name), ensure: (model, queue) => ensureService(model, queue).catch(tellMismatch) }),
     async depths() {
+      if (consuming.model() === undefined) return {}; // nothing is known of them now
       const services = [...declared.keys()];
       const depths = Object.fromEntries(await Promise.all(services.map(async (name) => [name, await depth(name, names.queue(name))] as const)));
       const aside = [names.parking, names.unrouted, ...services.map((name) => names.dead(name))];

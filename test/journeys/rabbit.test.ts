@@ -1,0 +1,71 @@
+/** The same stories over a RabbitMQ: one process, and one shop divided among three. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Environment } from '../../src/config.ts';
+import { type TestApp, startApp } from '../support/app.ts';
+import { ask, postgresUrl, throwAwayName } from '../support/databases.ts';
+import { rabbitUrl, removeTopology, throwAwayPrefix } from '../support/rabbit.ts';
+import { type Shop, openShop } from '../support/shop.ts';
+
+const SERVICES = ['orders', 'payments', 'inventory', 'shipping', 'notifications'];
+
+describe.skipIf(rabbitUrl === undefined)('over RabbitMQ', () => {
+  let broker: Environment;
+  const apps: TestApp[] = [];
+  beforeEach(() => {
+    broker = { AMQP_URL: rabbitUrl, AMQP_PREFIX: throwAwayPrefix() };
+  });
+  afterEach(async () => {
+    for (const app of apps.splice(0).reverse()) await app.stop();
+    await removeTopology(rabbitUrl!, broker['AMQP_PREFIX']!, SERVICES);
+  });
+  async function start(settings: Environment): Promise<TestApp> {
+    const app = await startApp({ settings: { ...broker, ...settings } });
+    apps.push(app);
+    return app;
+  }
+
+  async function fromCheckoutToDoorstep(app: TestApp, shop: Shop): Promise<void> {
+    const order = await shop.place();
+    await shop.reaches(order.id, 'confirmed');
+    await shop.dispatch(await shop.shipment(order.id, 'ready'));
+    await shop.reaches(order.id, 'shipped');
+    await shop.deliver(await shop.shipment(order.id, 'in_transit'));
+    await shop.reaches(order.id, 'delivered');
+    const changed = await shop.place();
+    await shop.cancel(changed.id);
+    await shop.reaches(changed.id, 'cancelled');
+    expect((await app.get<{ items: unknown[] }>('/v1/dead-letters')).items).toEqual([]);
+  }
+
+  test('one process: an order arrives, another is cancelled, and the books agree', async () => {
+    const app = await start({});
+    const shop = await openShop(app);
+    await fromCheckoutToDoorstep(app, shop);
+    expect((await shop.audit()).equations.filter(({ violations }) => violations > 0)).toEqual([]);
+  });
+
+  describe.skipIf(postgresUrl === undefined)('and PostgreSQL', () => {
+    let database: string;
+    let shared: Environment;
+    beforeEach(async () => {
+      database = throwAwayName();
+      await ask(postgresUrl!, `create database ${database}`);
+      const url = new URL(postgresUrl!);
+      url.pathname = `/${database}`;
+      shared = { DATABASE_URL: url.href };
+    });
+    afterEach(async () => {
+      for (const app of apps.splice(0).reverse()) await app.stop();
+      await ask(postgresUrl!, `drop database if exists ${database} with (force)`);
+    });
+
+    test('three processes: the doors, and two that carry and work', async () => {
+      const doors = await start({ ...shared, PARTS: 'api' });
+      await start({ ...shared, PARTS: 'relay,worker', SERVICES: 'orders,payments' });
+      await start({ ...shared, PARTS: 'relay,worker', SERVICES: 'inventory,shipping,notifications' });
+      const shop = await openShop(doors);
+      await fromCheckoutToDoorstep(doors, shop);
+      expect((await shop.audit()).equations.filter(({ violations }) => violations > 0)).toEqual([]);
+    });
+  });
+});
