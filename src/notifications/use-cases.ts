@@ -60,6 +60,7 @@ export function notificationUseCases({ mailbox, telemetry, channels }: Notificat
         telemetry.metrics.providerCalls.observe({ provider: channel.name, call: 'send', outcome: outcome.result }, (world.now() - begun) / 1_000);
         return outcome;
       },
+      unanswered: { result: 'again', error: 'the mail server did not answer in time' },
       async conclude({ tx, now, say }, done) {
         // Of two outcomes of one attempt the one that sent it counts.
         const sentLast = [...done].sort((a, b) => Number(a.outcome.result === 'sent') - Number(b.outcome.result === 'sent'));

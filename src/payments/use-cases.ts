@@ -74,6 +74,7 @@ export function paymentUseCases({ mailbox, telemetry, gateway }: PaymentsContext
       telemetry.metrics.providerCalls.observe({ provider: gateway.name, call: task.kind, outcome: outcome.result }, (world.now() - begun) / 1_000);
       return outcome;
     },
+    unanswered: { result: 'unknown', error: 'the provider did not answer in time' },
     async conclude(unit, done) {
       const { tx, now } = unit;
       const first = new Map(done.map((one) => [one.task.id, one] as const).reverse()); // of two answers for one operation the first counts

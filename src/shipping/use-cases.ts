@@ -59,6 +59,7 @@ export function shippingUseCases({ mailbox, telemetry, carrier }: ShippingContex
       telemetry.metrics.providerCalls.observe({ provider: carrier.name, call: 'register', outcome: outcome.result }, (world.now() - begun) / 1_000);
       return outcome;
     },
+    unanswered: { result: 'failed', error: 'the carrier did not answer in time' },
     async conclude({ tx, now, say }, done) {
       const registered = new Map(
         done.flatMap(({ task: { id }, outcome }) =>
