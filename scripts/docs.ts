@@ -1,12 +1,18 @@
 /**
  * Writes the reference pages that are nothing but code told to people: `npm run docs`. With `--check` it writes nothing and
- * fails when a page is not what it would write.
+ * fails when a page is not what it would write, or is one it would not.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
-import { SETTINGS } from '../src/config.ts';
+import { allQueues } from '../src/app.ts';
+import { SETTINGS, loadConfig } from '../src/config.ts';
 import { COMMANDS, EVENTS } from '../src/contracts/messages.ts';
 import { CATALOGUE } from '../src/kernel/errors.ts';
+import { createTelemetry } from '../src/kernel/telemetry.ts';
+import { realWorld } from '../src/kernel/world.ts';
+import { VERSION } from '../src/version.ts';
+import { asyncApiDocument } from './contracts/asyncapi.ts';
+import { type Schema, contractsOf, schemaFile, schemaPath } from './contracts/schemas.ts';
 
 interface ErrorEntry {
   readonly sort: string;
@@ -14,7 +20,6 @@ interface ErrorEntry {
   readonly meaning: string;
   readonly next: string;
 }
-type Schema = z.core.JSONSchema.JSONSchema;
 
 const row = (...cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 const code = (text: string): string => `\`${text}\``;
@@ -36,27 +41,33 @@ export function errorsPage(catalogue: Readonly<Record<string, ErrorEntry>>): str
 
 /** docs/events.md: every event and command, who it is for, and the fields of its data. */
 export function eventsPage(events: Readonly<Record<string, z.ZodType>>, commands: Readonly<Record<string, { to: string; data: z.ZodType }>>): string {
+  const link = (type: string): string => `[JSON Schema](${schemaPath(type).replace(/^docs\//, '')})`;
   const rows = (schema: z.ZodType): string[] => fieldsOf(z.toJSONSchema(schema)).map(([name, type]) => row(code(name), type));
+  const section = (type: string, heading: string, schema: z.ZodType): string[] => [
+    `### ${heading}`,
+    '',
+    link(type),
+    '',
+    row('field', 'type'),
+    row('---', '---'),
+    ...rows(schema),
+    '',
+  ];
   return [
     '# Events and commands',
     '',
     'An event says what happened and goes to whoever subscribes to it; a command asks one service to do something. Both travel in a',
     'CloudEvents 1.0 envelope (`src/contracts/envelope.ts`); below are the fields of `data`. A `?` marks a field that may be absent, `[]` a',
-    'list. Fields are only ever added; ignore those you do not know. Written from `src/contracts/messages.ts` by `npm run docs`.',
+    'list. Fields are only ever added; ignore those you do not know. Each type has a JSON Schema, [asyncapi.json](asyncapi.json) says how',
+    'they travel through RabbitMQ, and [a guide](guides/add-an-event.md) how one is added or replaced. Written from',
+    '`src/contracts/messages.ts` by `npm run docs`.',
     '',
     '## Events',
     '',
-    ...Object.entries(events).flatMap(([type, schema]) => [`### ${code(type)}`, '', row('field', 'type'), row('---', '---'), ...rows(schema), '']),
+    ...Object.entries(events).flatMap(([type, data]) => section(type, code(type), data)),
     '## Commands',
     '',
-    ...Object.entries(commands).flatMap(([type, { to, data }]) => [
-      `### ${code(type)} to ${to}`,
-      '',
-      row('field', 'type'),
-      row('---', '---'),
-      ...rows(data),
-      '',
-    ]),
+    ...Object.entries(commands).flatMap(([type, { to, data }]) => section(type, `${code(type)} to ${to}`, data)),
   ].join('\n');
 }
 
@@ -96,21 +107,40 @@ function typeOf(schema: Schema): string {
   return map ?? (typeof schema.type === 'string' ? schema.type : 'anything');
 }
 
+const CONTRACTS = contractsOf(EVENTS, COMMANDS);
+
+/** docs/asyncapi.json, of a program with nothing but its defaults. */
+function asyncApi(): object {
+  const tools = { world: realWorld(), telemetry: createTelemetry({ level: 'silent' }) };
+  return asyncApiDocument({ version: VERSION, prefix: SETTINGS.AMQP_PREFIX.initial, contracts: CONTRACTS, queues: allQueues(loadConfig({}), tools) });
+}
+
 /** The pages and what stands in them. */
 export const PAGES: Readonly<Record<string, () => string>> = {
+  ...Object.fromEntries(Object.entries(CONTRACTS).map(([type, contract]) => [schemaPath(type), () => schemaFile(type, contract)])),
+  'docs/asyncapi.json': () => `${JSON.stringify(asyncApi(), null, 2)}\n`,
   'docs/errors.md': () => errorsPage(CATALOGUE),
   'docs/events.md': () => eventsPage(EVENTS, COMMANDS),
   'docs/operating/settings.md': () => settingsPage(SETTINGS),
 };
 
+/** Pages nobody writes any more: schemas of types that are gone. A type has a dot in its name, what was released (released.json) has none. */
+export const strayPages = (paths = globSync('docs/schemas/*.*.json')): string[] =>
+  paths.map((path) => path.replaceAll('\\', '/')).filter((path) => !Object.hasOwn(PAGES, path));
+
 if (import.meta.main) {
   const checking = process.argv.includes('--check');
+  const complain = (complaint: string): void => {
+    console.error(`${complaint}: run npm run docs`);
+    process.exitCode = 1;
+  };
   for (const [path, write] of Object.entries(PAGES)) {
-    if (!checking) {
-      writeFileSync(path, write());
-    } else if (readFileSync(path, 'utf8') !== write()) {
-      console.error(`${path} is not what the code says: run npm run docs`);
-      process.exitCode = 1;
-    }
+    if (!checking) writeFileSync(path, write());
+    else if (!existsSync(path)) complain(`${path} is not there`);
+    else if (readFileSync(path, 'utf8') !== write()) complain(`${path} is not what the code says`);
+  }
+  for (const path of strayPages()) {
+    if (checking) complain(`${path} tells of a type that is gone`);
+    else rmSync(path);
   }
 }

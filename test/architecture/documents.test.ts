@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { PAGES, errorsPage, eventsPage } from '../../scripts/docs.ts';
+import { PAGES, errorsPage, eventsPage, strayPages } from '../../scripts/docs.ts';
+import { RELEASED } from '../../scripts/contracts.ts';
 import { COMMANDS, EVENTS } from '../../src/contracts/messages.ts';
 import { CATALOGUE } from '../../src/kernel/errors.ts';
 import { checkDependencies, checkErrors, checkEvents } from './documents.ts';
@@ -63,6 +64,20 @@ describe('the page of events', () => {
 });
 
 describe('generated pages', () => {
+  it('are all there is, but for what was released', () => {
+    expect(strayPages()).toEqual([]);
+    expect(strayPages(['docs/schemas/order.gone.json', 'docs/schemas/order.placed.json', 'docs\\schemas\\stock.gone.json'])).toEqual([
+      'docs/schemas/order.gone.json',
+      'docs/schemas/stock.gone.json',
+    ]);
+    expect(Object.keys(PAGES)).not.toContain(RELEASED);
+  });
+
+  it('the page of events leads to the schema of each type', () => {
+    const links = [...page('docs/events.md').matchAll(/\(schemas\/(.+)\)/g)].map(([, file]) => `docs/schemas/${file}`);
+    expect(links).toEqual(Object.keys(PAGES).filter((path) => path.startsWith('docs/schemas/')));
+  });
+
   it.each(Object.keys(PAGES))('%s is what npm run docs writes', (path) => {
     expect(page(path)).toBe(PAGES[path]!());
   });
