@@ -91,6 +91,14 @@ export interface Tx extends Reader {
   afterCommit(done: () => void): void;
 }
 
+export interface WriteOptions {
+  /**
+   * The commit may be lost in a power cut (never by a crash of the program), and with it only what would be done again: forgetting
+   * a row that is no longer needed. It spares SQLite a flush; PostgreSQL may flush all the same.
+   */
+  readonly forgetful?: boolean;
+}
+
 export interface Database {
   readonly name: string;
   readonly dialect: Dialect;
@@ -99,7 +107,7 @@ export interface Database {
   /** A query builder that compiles for this dialect and runs nothing: hand the query to `read.query` or `tx.query`. */
   builder<Tables>(): Kysely<Tables>;
   /** Runs `work` in a transaction; see the promises above. Throws what `work` throws, or a Fault of db/. */
-  write<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  write<T>(work: (tx: Tx) => Promise<T>, options?: WriteOptions): Promise<T>;
   /** Runs a script of several statements (migrations) in one transaction; `$1` parameters are not possible. */
   script(text: string): Promise<void>;
   /** Makes sure the database answers; throws the Fault that says why it does not. */

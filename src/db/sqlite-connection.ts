@@ -42,10 +42,13 @@ export const sqliteDialect: Dialect = {
  * `synchronous=normal`, because the flush of each commit is ours (flush.ts). Checkpoints stay SQLite's own, every 1,000 pages:
  * 250, 4,000 and 10,000 pages, pages of 8 KiB, a cache of 64 MB and mmap were tried under load, and none was better beyond the
  * noise of the disk (54,000 rows/s; the longest stall grows with the pages, 57 ms at 1,000, 79 ms at 10,000).
+ *
+ * @param cacheKiB  pages kept in memory, KiB; a reader's are worth little, for each commit of the writer makes them stale
  */
-export function connect(file: string): DatabaseSync {
+export function connect(file: string, cacheKiB: number): DatabaseSync {
   const connection = new DatabaseSync(file, { timeout: BUSY_MAX_MS, enableForeignKeyConstraints: true });
-  connection.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma cache_size = -16000; pragma temp_store = memory');
+  connection.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma temp_store = memory');
+  connection.exec(`pragma cache_size = -${cacheKiB}`);
   return connection;
 }
 
@@ -99,7 +102,8 @@ export function statements(connection: DatabaseSync): Runner {
 }
 
 /** A whole number is an integer, as it is on PostgreSQL; bound as it is it would be a float, and 5 / 2 would be 2.5. */
-const toSqlite = (value: unknown): SQLInputValue => (Number.isSafeInteger(value) ? BigInt(value as number) : typeof value === 'boolean' ? BigInt(value) : (value as SQLInputValue));
+const toSqlite = (value: unknown): SQLInputValue =>
+  Number.isSafeInteger(value) ? BigInt(value as number) : typeof value === 'boolean' ? BigInt(value) : (value as SQLInputValue);
 
 // https://www.sqlite.org/rescode.html: the primary code is the low byte of the extended one.
 const BUSY = 5;

@@ -15,13 +15,16 @@ import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryComp
 import { Fault } from '../kernel/errors.ts';
 import type { Metrics } from '../kernel/telemetry.ts';
 import { type World, realWorld } from '../kernel/world.ts';
-import { type Database, IDLE_MAX_MS, type Reader, type Tx } from './database.ts';
+import { type Database, IDLE_MAX_MS, type Reader, type Tx, type WriteOptions } from './database.ts';
 import { logFlusher } from './flush.ts';
 import { connect, sqliteDialect, statements, translate } from './sqlite-connection.ts';
 import { type UnitOfWork, readerOf, unitOfWork } from './unit.ts';
 
 /** Units that share one commit, at most: bounds both the work lost to a failed commit and the wait of the first unit. */
 const GROUP_MAX = 256;
+/** Half a dozen files are open at once, so these count six times. */
+const WRITER_CACHE_KIB = 8_000;
+const READER_CACHE_KIB = 1_000;
 
 export interface SqliteOptions {
   readonly name: string;
@@ -34,6 +37,7 @@ export interface SqliteOptions {
 }
 
 interface Waiting {
+  readonly forgetful: boolean;
   work(tx: Tx): Promise<unknown>;
   resolve(value: unknown): void;
   reject(error: unknown): void;
@@ -44,7 +48,7 @@ type Answer = () => void;
 
 export function openSqlite({ name, file, metrics, world = realWorld(), flushFile }: SqliteOptions): Database {
   const inMemory = file === ':memory:';
-  const writer = connect(file);
+  const writer = connect(file, WRITER_CACHE_KIB);
   const writing = statements(writer);
   const log = inMemory ? undefined : logFlusher(file, flushFile);
   const waiting: Waiting[] = [];
@@ -69,8 +73,10 @@ export function openSqlite({ name, file, metrics, world = realWorld(), flushFile
       writer.exec('begin immediate');
       await runAll(group, answers);
       writer.exec('commit');
-      flushing = log?.flush();
-      await flushing;
+      if (!group.every(({ forgetful }) => forgetful)) {
+        flushing = log?.flush();
+        await flushing;
+      }
     } catch (error) {
       rollback();
       const fault = translate(error);
@@ -150,22 +156,27 @@ export function openSqlite({ name, file, metrics, world = realWorld(), flushFile
         const standing = abandon;
         await world.sleep(IDLE_MAX_MS, over.signal);
         if (!over.signal.aborted && standing !== undefined && standing === abandon) {
-          standing(new Fault('internal', `a unit of work on database ${name} stood still for ${IDLE_MAX_MS} ms: it awaits something other than its transaction`));
+          standing(
+            new Fault(
+              'internal',
+              `a unit of work on database ${name} stood still for ${IDLE_MAX_MS} ms: it awaits something other than its transaction`,
+            ),
+          );
         }
       }
     })();
     return over;
   }
 
-  function write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+  function write<T>(work: (tx: Tx) => Promise<T>, { forgetful = false }: WriteOptions = {}): Promise<T> {
     if (closing !== undefined) return Promise.reject(new Fault('unavailable', `database ${name} is closed`));
     return new Promise<T>((resolve, reject) => {
-      waiting.push({ work: async (tx) => work(tx), resolve: resolve as (value: unknown) => void, reject });
+      waiting.push({ forgetful, work: async (tx) => work(tx), resolve: resolve as (value: unknown) => void, reject });
       draining ??= drain();
     });
   }
 
-  const reader = inMemory ? undefined : connect(file);
+  const reader = inMemory ? undefined : connect(file, READER_CACHE_KIB);
   const reading = reader && statements(reader);
   /** Runs a read, and answers when all it can have seen is on the disk. */
   async function durably<T>(ask: () => Promise<T>): Promise<T> {
@@ -198,9 +209,15 @@ export function openSqlite({ name, file, metrics, world = realWorld(), flushFile
     name,
     dialect: sqliteDialect,
     read,
-    builder: <Tables>() => new Kysely<Tables>({
-      dialect: { createAdapter: () => new SqliteAdapter(), createDriver: () => new DummyDriver(), createIntrospector: (db) => new SqliteIntrospector(db), createQueryCompiler: () => new SqliteQueryCompiler() },
-    }),
+    builder: <Tables>() =>
+      new Kysely<Tables>({
+        dialect: {
+          createAdapter: () => new SqliteAdapter(),
+          createDriver: () => new DummyDriver(),
+          createIntrospector: (db) => new SqliteIntrospector(db),
+          createQueryCompiler: () => new SqliteQueryCompiler(),
+        },
+      }),
     write,
     script: (text) => write((tx) => tx.script(text)),
     async ping() {

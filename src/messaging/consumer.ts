@@ -23,6 +23,14 @@ import type { Consumption, Delivery, Queue, Transport } from './transport.ts';
 const BATCH_MAX = 500;
 /** Messages in hand: one batch under way, the next one collected. */
 const PREFETCH = 2 * BATCH_MAX;
+/**
+ * A batch has a price of its own, whatever its size: its statements, its commit, its flush. So under load, that is after a batch of
+ * `BUSY`, the next one is waited for a little, unless it is `FULL` already; at rest nothing waits. Whole journeys through HTTP, CPU each:
+ * 449 µs without, 341 µs with 20 ms at 64 connections; 278 and 258 µs at 256; more than 30 ms wins little and costs latency at each stop.
+ */
+const BUSY = 32;
+const FULL = 400;
+const LINGER_MS = 30;
 const CONFLICT_RETRIES = 3;
 /** How often a pause set by another process is looked for. */
 const CONTROL_MS = 1_000;
@@ -58,6 +66,8 @@ export function openConsumer({ mailbox, transport, telemetry, subscriptions }: C
   let status: ConsumerActivity['status'] = 'elsewhere';
   let lastError: { text: string; at: number } | undefined;
   let paused = false;
+  /** Was the last batch large? */
+  let busy = false;
   let controlAt = 0;
 
   async function turn(): Promise<number> {
@@ -71,7 +81,11 @@ export function openConsumer({ mailbox, transport, telemetry, subscriptions }: C
       return CONTROL_MS;
     }
     consumption ??= await transport.consume(service, { prefetch: PREFETCH, deliver });
-    if (inHand.length === 0) inHand = collect();
+    if (inHand.length === 0) {
+      if (busy && messagesIn(collected) < FULL) await world.sleep(LINGER_MS);
+      inHand = collect();
+      busy = messagesIn(inHand) >= BUSY;
+    }
     const idle = inHand.length === 0;
     if (!idle) await settle(inHand);
     inHand = [];
@@ -84,7 +98,7 @@ export function openConsumer({ mailbox, transport, telemetry, subscriptions }: C
     worker.wake();
   }
 
-  /** What has come so far, up to a batch; a suspect alone. Nothing is waited for: under load batches grow by themselves. */
+  /** What has come so far, up to a batch; a suspect alone. */
   function collect(): Delivery[] {
     let deliveries = 0;
     let messages = 0;
@@ -216,3 +230,5 @@ export function openConsumer({ mailbox, transport, telemetry, subscriptions }: C
     },
   };
 }
+
+const messagesIn = (deliveries: readonly Delivery[]): number => deliveries.reduce((sum, { messages }) => sum + messages.length, 0);

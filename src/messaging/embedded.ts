@@ -9,7 +9,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { Message } from '../contracts/envelope.ts';
 import { COMMANDS, isCommand } from '../contracts/messages.ts';
-import type { Database, Tx } from '../db/database.ts';
+import type { Database, Tx, WriteOptions } from '../db/database.ts';
 import { openSqlite } from '../db/sqlite.ts';
 import { Fault, codeOf } from '../kernel/errors.ts';
 import { failpoint } from '../kernel/failpoints.ts';
@@ -20,8 +20,8 @@ import { type EmbeddedQueue, type Entry, type QueueStore, openQueue } from './em
 import type { Pack } from './outbox.ts';
 import type { PublishOutcome, Queue, Transport } from './transport.ts';
 
-/** Acked rows are deleted with the next publish, or after this time. */
-const ACK_MS = 10;
+/** Acked rows are deleted with the next publish, or after this time; a crash makes duplicates of what is not deleted yet. */
+const ACK_MS = 200;
 /** A read that failed is tried again after this time. */
 const RETRY_MS = 1_000;
 
@@ -74,9 +74,9 @@ export function embeddedTransport({ file, world, telemetry, open: openFile }: Em
     return database;
   };
 
-  async function write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+  async function write<T>(work: (tx: Tx) => Promise<T>, options: WriteOptions = {}): Promise<T> {
     try {
-      const result = await db().write(work);
+      const result = await db().write(work, options);
       broken = undefined;
       return result;
     } catch (error) {
@@ -222,10 +222,13 @@ export function embeddedTransport({ file, world, telemetry, open: openFile }: Em
     if (acked.length === 0) return;
     let deleting: number[] = [];
     try {
-      await write(async (tx) => {
-        deleting = acked.splice(0);
-        await remove(tx, deleting);
-      });
+      await write(
+        async (tx) => {
+          deleting = acked.splice(0);
+          await remove(tx, deleting);
+        },
+        { forgetful: true },
+      );
     } catch (error) {
       acked.push(...deleting);
       throw error;

@@ -79,7 +79,7 @@ export function messagingFor({ service, db, world, telemetry, transport }: Messa
   }
 
   async function confirmed(seqs: readonly number[], redriven: readonly Message[]): Promise<void> {
-    if (redriven.length === 0) await db.write((tx) => remove(tx, seqs));
+    if (redriven.length === 0) await db.write((tx) => remove(tx, seqs), { forgetful: true });
     else {
       await mailbox.write(async (unit) => {
         await remove(unit.tx, seqs);
