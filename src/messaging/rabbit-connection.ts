@@ -12,7 +12,7 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { Duplex } from 'node:stream';
-import { type ChannelModel, type SocketOptions, connect } from 'amqplib';
+import { type Channel, type ChannelModel, type SocketOptions, connect } from 'amqplib';
 import { type Runnable, loop, runnable } from '../kernel/lifecycle.ts';
 import type { Logger } from '../kernel/telemetry.ts';
 import type { World } from '../kernel/world.ts';
@@ -97,6 +97,14 @@ function cut({ connection }: ChannelModel, why: string): void {
   if ('stream' in inside && inside.stream instanceof Duplex) inside.stream.destroy(new Error(why));
 }
 
+/** Ends a channel in order. amqplib answers no `close` whose connection is lost before the broker's answer. */
+export async function closeChannel(channel: Channel): Promise<void> {
+  const done = new AbortController();
+  const gone = once(channel, 'close', { signal: done.signal }).catch(() => undefined);
+  await Promise.race([channel.close().catch(() => undefined), gone]);
+  done.abort();
+}
+
 /** Ends a connection in order, or without a word when that takes too long. */
 export async function closeConnection(model: ChannelModel, world: World): Promise<void> {
   const done = new AbortController();
@@ -138,6 +146,7 @@ export function openLink({ role, broker, world, log, prepare, lost }: LinkOption
     let why = 'closed';
     opened.on('close', (error?: Error) => {
       why = error?.message ?? why;
+      model = undefined; // at once: whoever waits for an answer on it is told in this very moment
       over.abort();
     });
     opened.on('blocked', (text: string) => {

@@ -17,7 +17,7 @@ import { Fault } from '../kernel/errors.ts';
 import { loop } from '../kernel/lifecycle.ts';
 import type { Logger } from '../kernel/telemetry.ts';
 import type { World } from '../kernel/world.ts';
-import { type Link, aborted, fullJitter } from './rabbit-connection.ts';
+import { type Link, aborted, closeChannel, fullJitter } from './rabbit-connection.ts';
 import { type Decoded, decode, deliveriesOf } from './rabbit-wire.ts';
 import type { Consumption, Delivery } from './transport.ts';
 
@@ -63,11 +63,17 @@ export async function openConsumption(options: ConsumptionOptions): Promise<Rabb
   async function subscribe(): Promise<void> {
     const model = link.model();
     if (model === undefined) throw new Fault('unavailable', link.reason() ?? 'RabbitMQ is away');
-    await options.ensure(model);
-    const opened = await openSubscription(model, options, () => cancelled);
+    const opened = await begin(model).catch((error: unknown) => {
+      throw error instanceof Fault ? error : new Fault('unavailable', `${queue} could not be consumed: ${String(error)}`, { cause: error });
+    });
     if (cancelled) await opened.cancel();
     else subscription = opened;
     failures = 0;
+  }
+
+  async function begin(model: ChannelModel): Promise<Subscription> {
+    await options.ensure(model);
+    return openSubscription(model, options, () => cancelled);
   }
 
   const keeper = loop({
@@ -139,7 +145,7 @@ async function openSubscription(
   /** The epoch ends here; what is not settled comes again in the next. */
   function end(): Promise<void> {
     open = false;
-    return channel.close().catch(() => undefined);
+    return closeChannel(channel);
   }
 
   function send(act: () => void): void {
@@ -161,7 +167,9 @@ async function openSubscription(
 
   /** Takes the oldest pack that waits, if there is one; a redelivered one comes before all others. */
   async function takeOne(): Promise<'none' | 'suspect' | 'fresh'> {
-    const message = await channel.get(queue);
+    // amqplib answers no `get` whose connection is lost between its frames.
+    const message = await Promise.race([channel.get(queue), over.promise]);
+    if (message === undefined) throw new Error('the channel was closed');
     if (message === false) return 'none';
     received(message);
     return deliveriesOf(message.properties, message.fields.redelivered) >= SUSPECT ? 'suspect' : 'fresh';

@@ -7,6 +7,7 @@
  */
 import type { Channel, ChannelModel } from 'amqplib';
 import { Fault } from '../kernel/errors.ts';
+import { closeChannel } from './rabbit-connection.ts';
 import type { Arguments, BrokerQueue, Exchange, Topology } from './rabbit-topology.ts';
 
 const NOT_FOUND = 404;
@@ -42,7 +43,7 @@ export async function onOwnChannel<T>(model: ChannelModel, work: (channel: Chann
   try {
     return await work(channel);
   } finally {
-    if (open) await channel.close().catch(() => undefined);
+    if (open) await closeChannel(channel);
   }
 }
 

@@ -178,6 +178,15 @@ export function rabbitTransport({ broker, prefix, world, telemetry }: RabbitOpti
     return Math.round(waiting * sizes.mean(name)) + out;
   }
 
+  async function measure(): Promise<Record<string, number>> {
+    const services = [...declared.keys()];
+    const depths = Object.fromEntries(await Promise.all(services.map(async (name) => [name, await depth(name, names.queue(name))] as const)));
+    const aside = [names.parking, names.unrouted, ...services.map((name) => names.dead(name))];
+    for (const [queue, messages] of Object.entries(depths)) telemetry.metrics.queueDepth.set({ queue }, messages);
+    for (const queue of aside) telemetry.metrics.queueDepth.set({ queue }, (await lookAtQueue(openModel(), queue))?.messages ?? 0);
+    return depths;
+  }
+
   return {
     ...runnable('RabbitMQ', start, stop),
     declare,
@@ -188,12 +197,12 @@ export function rabbitTransport({ broker, prefix, world, telemetry }: RabbitOpti
       take({ ...options, name, physical: names.dead(name), ensure: (model, queue) => ensureService(model, queue).catch(tellMismatch) }),
     async depths() {
       if (consuming.model() === undefined) return {}; // nothing is known of them now
-      const services = [...declared.keys()];
-      const depths = Object.fromEntries(await Promise.all(services.map(async (name) => [name, await depth(name, names.queue(name))] as const)));
-      const aside = [names.parking, names.unrouted, ...services.map((name) => names.dead(name))];
-      for (const [queue, messages] of Object.entries(depths)) telemetry.metrics.queueDepth.set({ queue }, messages);
-      for (const queue of aside) telemetry.metrics.queueDepth.set({ queue }, (await lookAtQueue(openModel(), queue))?.messages ?? 0);
-      return depths;
+      try {
+        return await measure();
+      } catch (error) {
+        if (consuming.model() === undefined) return {};
+        throw error;
+      }
     },
     async health() {
       const reason = publishing.reason() ?? consuming.reason();

@@ -1,0 +1,132 @@
+import type { MessageProperties } from 'amqplib';
+import { describe, expect, test } from 'vitest';
+import type { Message } from '../contracts/envelope.ts';
+import { packsOf } from './outbox.ts';
+import { decode, deliveriesOf, encode } from './rabbit-wire.ts';
+
+const message = (more: Partial<Message> = {}): Message => ({
+  id: 'msg_1',
+  type: 'stock.released',
+  source: 'inventory',
+  time: 1_700_000_000_123,
+  subject: 'ord_1',
+  partitionkey: 'ord_1',
+  correlationid: 'ord_1',
+  hops: 3,
+  data: { order_id: 'ord_1' },
+  ...more,
+});
+const full = message({ sequence: 7, causationid: 'msg_0', traceparent: '00-0af7-b7ad-01', attempt: 2, redrive: 'dl_1' });
+
+/** As a broker hands it over. */
+const read = ({ body, properties }: ReturnType<typeof encode>) => decode(body, properties as unknown as MessageProperties);
+const foreign = (body: string | Buffer, properties: Partial<MessageProperties> = {}) => decode(Buffer.from(body), properties as MessageProperties);
+
+describe('a pack of one message', () => {
+  test('is a CloudEvent in binary mode: attributes as headers, the data as body', () => {
+    const { body, properties } = encode(packsOf([full])[0]!);
+    expect(JSON.parse(body.toString())).toEqual({ order_id: 'ord_1' });
+    expect(properties).toMatchObject({
+      contentType: 'application/json',
+      deliveryMode: 2,
+      messageId: 'msg_1',
+      type: 'stock.released',
+      correlationId: 'ord_1',
+      appId: 'inventory',
+      timestamp: 1_700_000_000,
+    });
+    expect(properties.headers).toEqual({
+      cloudEvents_specversion: '1.0',
+      cloudEvents_id: 'msg_1',
+      cloudEvents_type: 'stock.released',
+      cloudEvents_source: 'inventory',
+      cloudEvents_time: '2023-11-14T22:13:20.123Z',
+      cloudEvents_subject: 'ord_1',
+      cloudEvents_sequence: '00000000000000000007',
+      cloudEvents_partitionkey: 'ord_1',
+      cloudEvents_correlationid: 'ord_1',
+      cloudEvents_causationid: 'msg_0',
+      cloudEvents_hops: 3,
+      cloudEvents_attempt: 2,
+      cloudEvents_redrive: 'dl_1',
+      traceparent: '00-0af7-b7ad-01',
+    });
+  });
+
+  test.each([message(), full, message({ data: {} }), message({ data: null })])('arrives as it was sent', (sent) =>
+    expect(read(encode(packsOf([sent])[0]!))).toEqual({ messages: [sent] }),
+  );
+
+  test('with a name longer than a property may be is sent as a batch of one', () => {
+    const sent = message({ correlationid: 'x'.repeat(300) });
+    const wire = encode(packsOf([sent])[0]!);
+    expect(wire.properties.contentType).toBe('application/cloudevents-batch+json');
+    expect(read(wire)).toEqual({ messages: [sent] });
+  });
+});
+
+test('a pack of several is a JSON batch', () => {
+  const sent = [full, message({ id: 'msg_2' })];
+  const wire = encode(packsOf(sent)[0]!);
+  expect(wire.properties.contentType).toBe('application/cloudevents-batch+json');
+  expect(JSON.parse(wire.body.toString())[0]).toMatchObject({
+    specversion: '1.0',
+    time: '2023-11-14T22:13:20.123Z',
+    sequence: '00000000000000000007',
+  });
+  expect(read(wire)).toEqual({ messages: sent });
+});
+
+describe('what others send', () => {
+  test('may be the bare minimum of binary mode; unknown attributes and headers are passed over', () => {
+    const headers = { 'cloudEvents:id': 'e1', cloudEvents_type: 'order.placed', cloudEvents_source: '/shop', cloudEvents_flavour: 'mint', other: 1 };
+    expect(foreign('{"order_id":"o"}', { headers, contentType: 'application/json; charset=utf-8' })).toEqual({
+      messages: [
+        {
+          id: 'e1',
+          type: 'order.placed',
+          source: '/shop',
+          time: 0,
+          subject: 'e1',
+          partitionkey: 'e1',
+          correlationid: 'e1',
+          hops: 1,
+          data: { order_id: 'o' },
+        },
+      ],
+    });
+  });
+
+  test('may have its attributes in the properties of AMQP', () => {
+    const { messages } = foreign('{}', { messageId: 'e1', type: 'order.placed', appId: 'shop', correlationId: 'o1', timestamp: 1_700_000_000 });
+    expect(messages[0]).toMatchObject({ id: 'e1', type: 'order.placed', source: 'shop', correlationid: 'o1', time: 1_700_000_000_000 });
+  });
+
+  test('may be structured, with any offset of time', () => {
+    const event = { specversion: '1.0', id: 'e1', type: 't', source: 's', time: '2023-11-14T23:13:20+01:00', subject: 'o1', sequence: 4, data: [1] };
+    const { messages } = foreign(JSON.stringify(event), { contentType: 'application/cloudevents+json' });
+    expect(messages[0]).toMatchObject({ id: 'e1', time: 1_700_000_000_000, subject: 'o1', sequence: 4, data: [1] });
+  });
+
+  test.each([
+    ['no JSON', 'not { json', { messageId: 'e1', type: 't' }],
+    ['nothing that says what it is', '{}', {}],
+    ['an empty batch', '[]', { contentType: 'application/cloudevents-batch+json' }],
+    ['a batch of something else', '[1]', { contentType: 'application/cloudevents-batch+json' }],
+    ['a batch that is none', '{}', { contentType: 'application/cloudevents-batch+json' }],
+  ])('is kept as it came when it is %s', (_what, body, properties) => {
+    expect(foreign(body, properties)).toEqual({ messages: [], undecodable: body });
+  });
+
+  test('is kept in base 64 when it is no text', () => {
+    expect(foreign(Buffer.from([0xff, 0x00, 0xfe]), { messageId: 'e1', type: 't' })).toEqual({ messages: [], undecodable: 'base64:/wD+' });
+  });
+});
+
+test.each([
+  [{ 'x-delivery-count': 3 }, true, 3],
+  [{}, true, 1],
+  [undefined, false, 0],
+])('headers %o, redelivered %s: handed out %i times before', (headers, redelivered, times) => {
+  expect(deliveriesOf({ headers } as unknown as MessageProperties, redelivered)).toBe(times);
+});
