@@ -3,7 +3,7 @@
  *
  *   node bench/journey.ts [--seconds 15]
  *
- * Three figures of one run: through HTTP (64 connections, load generator on the same machine); POST latency at half of that load;
+ * Three figures of one run: through HTTP (256 connections, load generator on the same machine); POST latency at half of that load;
  * and the floor: the very rows the journey left behind, written again with bare `node:sqlite`, in group commits of 100 orders.
  */
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -29,7 +29,7 @@ const order = {
 const server = await startServer();
 try {
   await stock(server);
-  await load(`${server.url}/v1/orders`, { body: order, seconds: 3 }); // warm
+  await load(`${server.url}/v1/orders`, { body: order, seconds: 5 }); // warm
   await settled(server);
 
   const before = { ...usage(server.pid), done: completed(server), at: performance.now() };
@@ -65,7 +65,11 @@ try {
 
 async function stock({ url }: Server): Promise<void> {
   const warehouse = await post<{ id: string }>(`${url}/v1/warehouses`, { name: 'Main', location: 'Lyon' });
-  for (const [sku, price] of [['TEA-1', 450], ['CUP-1', 1200]] as const) await post(`${url}/v1/products`, { sku, name: sku, price, currency: 'EUR' });
+  for (const [sku, price] of [
+    ['TEA-1', 450],
+    ['CUP-1', 1200],
+  ] as const)
+    await post(`${url}/v1/products`, { sku, name: sku, price, currency: 'EUR' });
   await post(`${url}/v1/stock/receipts`, { warehouse_id: warehouse.id, lines: order.lines.map(({ sku }) => ({ sku, quantity: 50_000_000 })) });
 }
 
@@ -111,7 +115,9 @@ function copyPlan(from: string, to: string, share: number): (step: number, steps
   const source = new DatabaseSync(from, { readOnly: true });
   const target = new DatabaseSync(to, { enableForeignKeyConstraints: false }); // tables are written one after another
   target.exec('pragma journal_mode = wal; pragma synchronous = full');
-  const objects = source.prepare(`select type, name, sql from sqlite_master where sql is not null and name not like 'sqlite_%' order by type = 'index'`).all() as { type: string; name: string; sql: string }[];
+  const objects = source
+    .prepare(`select type, name, sql from sqlite_master where sql is not null and name not like 'sqlite_%' order by type = 'index'`)
+    .all() as { type: string; name: string; sql: string }[];
   for (const { sql } of objects) target.exec(sql);
   const tables = objects
     .filter(({ type }) => type === 'table')
@@ -119,7 +125,10 @@ function copyPlan(from: string, to: string, share: number): (step: number, steps
       const total = (source.prepare(`select count(*) as n from "${name}"`).get() as { n: number }).n;
       const rows = source.prepare(`select * from "${name}" limit ${Math.ceil(total * share)}`).all() as Record<string, SQLInputValue>[];
       const columns = Object.keys(rows[0] ?? {});
-      const insert = rows.length === 0 ? undefined : target.prepare(`insert into "${name}" (${columns.map((c) => `"${c}"`).join(', ')}) values (${columns.map(() => '?').join(', ')})`);
+      const insert =
+        rows.length === 0
+          ? undefined
+          : target.prepare(`insert into "${name}" (${columns.map((c) => `"${c}"`).join(', ')}) values (${columns.map(() => '?').join(', ')})`);
       return { rows: rows.map((row) => columns.map((column) => row[column]!)), insert };
     });
   source.close();

@@ -20,7 +20,8 @@ export interface Server {
 export async function startServer(env: Record<string, string> = {}): Promise<Server> {
   const dataDir = mkdtempSync(join(tmpdir(), 'waybill-bench-'));
   const port = await freePort();
-  const child = spawn(process.execPath, ['bin/waybill.mjs', 'start'], {
+  const child = spawn(process.execPath, ['--max-old-space-size=768', 'bin/waybill.mjs', 'start'], {
+    // as `npm start` does
     cwd: ROOT,
     env: { ...process.env, PORT: String(port), HOST: '127.0.0.1', DATA_DIR: dataDir, LOG_LEVEL: 'warn', ...env },
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -72,11 +73,29 @@ export interface LoadResult {
   readonly latency: { readonly p50: number; readonly p99: number; readonly p99_9: number; readonly max: number };
 }
 
-/** Runs autocannon in a process of its own: as many requests as 64 connections carry, or `rate` a second. */
-export async function load(url: string, { body, seconds, connections = 64, rate }: { body: unknown; seconds: number; connections?: number; rate?: number }): Promise<LoadResult> {
-  const options = ['-j', '-n', '-m', 'POST', '-c', String(connections), '-d', String(seconds), '-H', 'content-type=application/json', '-b', JSON.stringify(body)];
+/** Runs autocannon in a process of its own: as many requests as 256 connections carry, or `rate` a second. */
+export async function load(
+  url: string,
+  { body, seconds, connections = 256, rate }: { body: unknown; seconds: number; connections?: number; rate?: number },
+): Promise<LoadResult> {
+  const options = [
+    '-j',
+    '-n',
+    '-m',
+    'POST',
+    '-c',
+    String(connections),
+    '-d',
+    String(seconds),
+    '-H',
+    'content-type=application/json',
+    '-b',
+    JSON.stringify(body),
+  ];
   if (rate !== undefined) options.push('-R', String(Math.round(rate)));
-  const child = spawn(process.execPath, [join(ROOT, 'node_modules/autocannon/autocannon.js'), ...options, url], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const child = spawn(process.execPath, [join(ROOT, 'node_modules/autocannon/autocannon.js'), ...options, url], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
   await once(child, 'close');
