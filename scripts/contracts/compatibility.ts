@@ -39,6 +39,8 @@ const article = (kind: Contract['kind']): string => (kind === 'event' ? 'an even
 
 /** The changes of a schema and of those inside it. `path` is the field it is of, empty for the data as a whole. */
 function changesOf(path: string, before: Keywords, after: Keywords): string[] {
+  // Another type has other keywords, too; that goes without saying.
+  if (!same('type', before['type'], after['type'])) return [changed('type', path, before['type'], after['type'])];
   const keywords = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((keyword) => !WORDS.has(keyword));
   return keywords.flatMap((keyword) => {
     const [was, is] = [before[keyword], after[keyword]];
@@ -48,9 +50,7 @@ function changesOf(path: string, before: Keywords, after: Keywords): string[] {
     if (keyword === 'additionalProperties' && isSchema(was) && isSchema(is)) return changesOf(join(path, '*'), was, is);
     if (isChoice(keyword) && areSchemas(was) && areSchemas(is) && was.length === is.length)
       return was.flatMap((one, i) => changesOf(path, one, is[i]!));
-    return isDeepStrictEqual(sorted(keyword, was), sorted(keyword, is))
-      ? []
-      : [`${keyword} of ${path || 'its data'} was ${told(was)}, is ${told(is)}`];
+    return same(keyword, was, is) ? [] : [changed(keyword, path, was, is)];
   });
 }
 
@@ -92,6 +92,11 @@ function fieldsOf({ properties }: Keywords): Readonly<Record<string, Keywords>> 
 /** May the object have fields beside those it names, of any kind? */
 const isOpen = ({ additionalProperties: others }: Keywords): boolean =>
   others === undefined || others === true || (isSchema(others) && Object.keys(others).length === 0);
+
+const changed = (keyword: string, path: string, was: unknown, is: unknown): string =>
+  `${keyword} of ${path || 'its data'} was ${told(was)}, is ${told(is)}`;
+
+const same = (keyword: string, was: unknown, is: unknown): boolean => isDeepStrictEqual(sorted(keyword, was), sorted(keyword, is));
 
 /** The order of the values of an enum means nothing. */
 const sorted = (keyword: string, value: unknown): unknown =>

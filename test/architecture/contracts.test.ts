@@ -84,6 +84,12 @@ describe('within a type', () => {
     );
   });
 
+  it('another type is one complaint, whatever comes with it', () => {
+    expect(becoming(placed.extend({ note: z.int().optional() }))).toEqual([
+      'order.placed: type of note was "string", is "integer": leave it as it was and make it order.placed.v2',
+    ]);
+  });
+
   it('one change is one complaint, and each change is told', () => {
     expect(becoming(placed.omit({ note: true }).extend({ order_id: z.string().max(9), gift: z.boolean() }))).toEqual([
       'order.placed: maxLength of order_id was 64, is 9: leave it as it was and make it order.placed.v2',
