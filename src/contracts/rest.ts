@@ -14,20 +14,23 @@ export const LINES_MAX = 1_000;
 /** The largest quantity of one thing accepted anywhere. */
 export const QUANTITY_MAX = 1_000_000_000;
 
-/** Text of one line, 1 to `max` characters: no control characters (PostgreSQL cannot keep a NUL, terminals obey the others). */
+/**
+ * Text of one line, 1 to `max` characters: no control characters (PostgreSQL cannot keep a NUL, terminals obey the others) and no halves
+ * of characters (no database can keep them).
+ */
 export const textSchema = (max: number) =>
   z
     .string()
     .min(1)
     .max(max)
-    .regex(/^\P{Cc}*$/u, 'no control characters');
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'no control characters');
 
 /** Text that may have several lines. */
 export const longTextSchema = (max: number) =>
   z
     .string()
     .max(max)
-    .regex(/^[\P{Cc}\t\r\n]*$/u, 'no control characters but line breaks and tabs');
+    .regex(/^(?:[^\p{Cc}\p{Cs}]|[\t\r\n])*$/u, 'no control characters but line breaks and tabs');
 
 /** An id as input. Only its alphabet is checked: an id that never was is not found, as any other unknown id. */
 export const idSchema = (prefix: IdPrefix) =>
@@ -101,7 +104,7 @@ export const encodeCursor = (values: readonly CursorValue[]): string => Buffer.f
 export function decodeCursor<Values extends readonly CursorValue[]>(text: string | undefined, schema: z.ZodType<Values>): Values | undefined {
   if (text === undefined) return undefined;
   const parsed = schema.safeParse(parseJsonOrUndefined(Buffer.from(text, 'base64url').toString()));
-  if (!parsed.success)
+  if (!parsed.success || parsed.data.some((value) => typeof value === 'string' && /[\p{Cc}\p{Cs}]/u.test(value)))
     throw new Refusal('invalid_cursor', 'the cursor was not given out by this list', [{ field: 'cursor', rule: 'not a cursor of this list' }]);
   return parsed.data;
 }

@@ -56,12 +56,16 @@ function header(name: string, schema: z.ZodType<string>, headers: Head['headers'
 export const hashOf = ({ method, url, body }: Pick<Head, 'method' | 'url' | 'body'>): string =>
   hash('sha256', `${method} ${url}\n${body === undefined ? '' : canonical(body)}`);
 
-/** JSON with the fields of every object in one order. */
-export function canonical(value: unknown): string {
+/** Far more than any route takes, far less than what would overflow the stack. */
+const DEPTH_MAX = 100;
+
+/** JSON with the fields of every object in one order. Throws the Refusal `malformed_body` for what is nested too deep. */
+export function canonical(value: unknown, depth = 0): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (depth === DEPTH_MAX) throw new Refusal('malformed_body', `the body is nested deeper than ${DEPTH_MAX} levels`);
+  if (Array.isArray(value)) return `[${value.map((inner) => canonical(inner, depth + 1)).join(',')}]`;
   const fields = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${fields.map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`).join(',')}}`;
+  return `{${fields.map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner, depth + 1)}`).join(',')}}`;
 }
 
 /** Refuses a second request with the key of one that is still running in this process. Another process waits on the key's row instead. */

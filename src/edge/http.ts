@@ -123,6 +123,8 @@ function server(world: World): FastifyInstance {
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_MS,
     keepAliveTimeout: 75_000, // longer than the 60 s of usual proxies, so that it is they who close
+    http: { requireHostHeader: false }, // Node's own refusal is no problem document; ours is below
+    routerOptions: { maxParamLength: 16_384 }, // the schemas know better how long an id may be
     return503OnClosing: false, // while draining, what still comes in is answered properly
     genReqId: (request) => requestIdOf(request.headers['x-request-id']) ?? world.id('req'),
     frameworkErrors: (error, request, reply) => {
@@ -201,8 +203,9 @@ const LOCAL_HOST = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?$/i;
  * Without keys, whoever can make a browser send a request could order and cancel: a page whose name was made to point to this machine
  * (the Host is then its name), or a page of another site (the Origin is; a proxy in between says which host it stands for).
  */
-function refuseForeign({ headers }: FastifyRequest, localOnly: boolean): void {
+function refuseForeign({ headers, raw }: FastifyRequest, localOnly: boolean): void {
   const { host, origin } = headers;
+  if (host === undefined && raw.httpVersion === '1.1') throw new Refusal('malformed_request', 'the request names no host');
   if (localOnly && !LOCAL_HOST.test(host ?? ''))
     throw new Refusal('foreign_host', `this server answers as 127.0.0.1 and localhost, not as ${host ?? 'nothing'}`);
   if (origin === undefined) return;
