@@ -3,16 +3,17 @@
  *
  *   row due ──claim (lease)──> waiting ──> under way ──outcome──> concluded        in one transaction per batch
  *      ^                          │             │ 20 s without an answer: `unanswered` is the outcome
- *      └──── lease runs out ──────┴─────────────┘ the process dies, or the outcome cannot be kept
+ *      └──── lease runs out ──────┴─────────────┘ the process dies, or a bug keeps the outcome from being kept
  *
  * The rows are the service's own (a payment operation, a notification): they say what is to be done and when. Whoever inserts one
  * with a lease of its own may `poke` it and save the claim. Performing must be idempotent at the other side, under the row's id:
- * after a crash between the call and its conclusion it is called again.
+ * after a crash between the call and its conclusion it is called again. A database that is away or full is waited for: what the outside
+ * has answered is not asked again.
  */
-import { isRetryable } from '../kernel/errors.ts';
 import { failpoint } from '../kernel/failpoints.ts';
 import { type Runnable, loop } from '../kernel/lifecycle.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
+import { isOutage } from './failures.ts';
 import type { Mailbox, Unit } from './mailbox.ts';
 
 export interface TaskKind<Task extends { readonly id: string }, Outcome> {
@@ -48,6 +49,8 @@ const STOP_MS = 5_000;
 /** How often due rows are looked for when nothing pokes. */
 const LOOK_MS = 500;
 const BATCH_MAX = 200;
+/** How long to wait before outcomes that found no database are offered again. */
+const AGAIN_MS = 1_000;
 /** Tasks in memory that wait for their turn; beyond, they wait in their rows. */
 const WAITING_MAX = 10_000;
 
@@ -124,14 +127,18 @@ export function runTasks<Task extends { readonly id: string }, Outcome>(
 
   /** One transaction for the outcomes; when it fails, halves of them, so that a poisonous one fails alone. */
   async function conclude(batch: readonly Done<Task, Outcome>[]): Promise<void> {
+    if (abandoned) return;
     try {
       await mailbox.write((unit) => kind.conclude(unit, batch));
       await failpoint('task.after_conclude');
     } catch (error) {
-      // A database that is away or full fails them all alike; halving would only ask it again and again.
-      if (batch.length === 1 || isRetryable(error)) {
-        const ids = batch.map(({ task }) => task.id);
-        log.error({ ids, err: error }, 'outcomes of calls could not be kept; the calls are made again when their leases have run out');
+      if (isOutage(error)) {
+        log.warn({ calls: batch.length, err: error }, 'outcomes of calls cannot be kept now; tried again');
+        await world.sleep(AGAIN_MS);
+        return conclude(batch);
+      }
+      if (batch.length === 1) {
+        log.error({ id: batch[0]!.task.id, err: error }, 'the outcome of a call could not be kept; the call is made again when its lease has run out');
         return;
       }
       const half = batch.length >> 1;
