@@ -16,6 +16,9 @@ import { type Telemetry, createTelemetry } from './kernel/telemetry.ts';
 import { realWorld } from './kernel/world.ts';
 import { VERSION } from './version.ts';
 
+/** For the command line, which knows the program by this file. */
+export * as topology from './topology.ts';
+
 export const EXIT = { drained: 0, failed: 1, config: 78 } as const;
 
 /** At Ctrl-C the terminal and npm each pass the signal on: what comes so soon after the first is the same wish, not impatience. */

@@ -12,6 +12,7 @@ import * as orders from './orders.ts';
 import { type Output, openOutput } from './print.ts';
 import { CommandError, EXIT, type ExitCode } from './problems.ts';
 import { DEFAULT_URL, dataDirFrom, urlFrom } from './settings.ts';
+import { applyTopology, planTopology } from './topology.ts';
 import { realWorld } from '../kernel/world.ts';
 
 const EXIT_CODES = `
@@ -62,7 +63,7 @@ export function commands(): Command {
   program.addHelpText('after', EXIT_CODES).showHelpAfterError('Say `waybill --help`, or `waybill <command> --help`.').exitOverride();
 
   program.addCommand(startCommand());
-  for (const command of [...orderCommands(), deadLetterCommands(), consumerCommands(), ...proofCommands(), importCommands()])
+  for (const command of [...orderCommands(), deadLetterCommands(), consumerCommands(), ...proofCommands(), topologyCommands(), importCommands()])
     program.addCommand(command);
   return inherit(program);
 }
@@ -174,6 +175,22 @@ function proofCommands(): Command[] {
     ask<Common & { last: boolean }>(check, ({ client, output }, options) => audit(client, output, options)),
     ask(look, ({ client, output }) => doctor(client, world, output, dataDirFrom())),
   ];
+}
+
+/** They speak to the broker themselves, with the settings of the server: there may be no server yet. */
+function topologyCommands(): Command {
+  const plan = new Command('plan').description('what is missing or different at the RabbitMQ of AMQP_URL; changes nothing');
+  const apply = new Command('apply')
+    .description('create what is missing')
+    .option('--migrate', 'replace queues that differ, moving what is in them', false);
+  plan.option('--json', 'print one JSON document').action(async () => {
+    process.exitCode = await planTopology(openOutput(plan.opts<Common>().json === true));
+  });
+  apply.option('--json', 'print one JSON document').action(async () => {
+    const { json, migrate } = apply.opts<Common & { migrate: boolean }>();
+    process.exitCode = await applyTopology(openOutput(json === true), { migrate });
+  });
+  return group('topology', 'exchanges and queues at RabbitMQ', [plan, apply]);
 }
 
 function importCommands(): Command {

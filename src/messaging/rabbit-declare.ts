@@ -49,10 +49,6 @@ export async function onOwnChannel<T>(model: ChannelModel, work: (channel: Chann
 
 const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);
 
-const declareQueue = (channel: Channel, { name, arguments: args }: BrokerQueue) => channel.assertQueue(name, { durable: true, arguments: args });
-const declareExchange = (channel: Channel, { name, type, arguments: args }: Exchange) =>
-  channel.assertExchange(name, type, { durable: true, arguments: args });
-
 /** Messages that are ready and consumers of a queue; undefined when there is no such queue. */
 export async function lookAtQueue(model: ChannelModel, name: string): Promise<{ readonly messages: number; readonly consumers: number } | undefined> {
   try {
@@ -64,7 +60,7 @@ export async function lookAtQueue(model: ChannelModel, name: string): Promise<{ 
   }
 }
 
-export async function exchangeExists(model: ChannelModel, name: string): Promise<boolean> {
+async function exchangeExists(model: ChannelModel, name: string): Promise<boolean> {
   try {
     await onOwnChannel(model, (channel) => channel.checkExchange(name));
     return true;
@@ -74,37 +70,57 @@ export async function exchangeExists(model: ChannelModel, name: string): Promise
   }
 }
 
-/** Declares a thing. Throws a Mismatch when it is there and different. */
+/** Declares an exchange. Throws a Mismatch when it is there and different. */
 export async function ensureExchange(model: ChannelModel, exchange: Exchange): Promise<void> {
-  try {
-    await onOwnChannel(model, (channel) => declareExchange(channel, exchange));
-  } catch (error) {
-    const found = differenceIn(error);
-    throw found === undefined ? error : new Mismatch(`exchange ${exchange.name}`, [found]);
-  }
+  const refused = await refusal(model, (channel) =>
+    channel.assertExchange(exchange.name, exchange.type, { durable: true, arguments: exchange.arguments }),
+  );
+  if (refused !== undefined) throw new Mismatch(`exchange ${exchange.name}`, [refused]);
 }
 
 /** Declares a queue. Throws a Mismatch with all its differences when it is there and different. */
 export async function ensureQueue(model: ChannelModel, queue: BrokerQueue): Promise<void> {
+  const refused = await refusal(model, (channel) => channel.assertQueue(queue.name, { durable: true, arguments: queue.arguments }));
+  if (refused === undefined) return;
+  const differences = await differencesOfQueue(model, queue);
+  if (differences === undefined) await ensureQueue(model, queue); // it went away meanwhile
+  else throw new Mismatch(`queue ${queue.name}`, differences);
+}
+
+/** What differs at an exchange; undefined when there is none. */
+export async function differencesOfExchange(model: ChannelModel, exchange: Exchange): Promise<Difference[] | undefined> {
+  if (!(await exchangeExists(model, exchange.name))) return undefined;
+  const refused = await refusal(model, (channel) =>
+    channel.assertExchange(exchange.name, exchange.type, { durable: true, arguments: exchange.arguments }),
+  );
+  return refused === undefined ? [] : [refused];
+}
+
+/** What differs at a queue, argument by argument; undefined when there is none. */
+export async function differencesOfQueue(model: ChannelModel, { name, arguments: wanted }: BrokerQueue): Promise<Difference[] | undefined> {
   const differences: Difference[] = [];
-  let args = queue.arguments;
-  // Each refusal names one difference; there cannot be more of them than arguments, theirs and ours.
-  for (let asked = 0; asked < 30; asked += 1) {
-    try {
-      if (asked === 0) await onOwnChannel(model, (channel) => declareQueue(channel, { ...queue, arguments: args }));
-      else if ((await lookAtQueue(model, queue.name)) === undefined) return await ensureQueue(model, queue); // gone meanwhile
-      else await onOwnChannel(model, (channel) => declareQueue(channel, { ...queue, arguments: args }));
-      break;
-    } catch (error) {
-      const found = differenceIn(error);
-      if (found === undefined) throw error;
-      if (differences.some(({ argument }) => argument === found.argument)) break;
-      differences.push(found);
-      if (!found.argument.startsWith('x-')) break; // not an argument that can be given as another value
-      args = adopted(args, found);
-    }
+  let args = wanted;
+  while ((await lookAtQueue(model, name)) !== undefined) {
+    const asked = args;
+    const refused = await refusal(model, (channel) => channel.assertQueue(name, { durable: true, arguments: asked }));
+    if (refused === undefined || differences.some(({ argument }) => argument === refused.argument)) return differences;
+    differences.push(refused);
+    if (!refused.argument.startsWith('x-')) return differences; // not one that can be asked for with another value
+    args = adopted(args, refused);
   }
-  if (differences.length > 0) throw new Mismatch(`queue ${queue.name}`, differences);
+  return undefined;
+}
+
+/** Asks for a declaration; answers what the broker finds different. */
+async function refusal(model: ChannelModel, declare: (channel: Channel) => Promise<unknown>): Promise<Difference | undefined> {
+  try {
+    await onOwnChannel(model, declare);
+    return undefined;
+  } catch (error) {
+    const difference = differenceIn(error);
+    if (difference === undefined) throw error;
+    return difference;
+  }
 }
 
 function adopted(args: Arguments, { argument, found }: Difference): Arguments {
@@ -120,12 +136,12 @@ export function differenceIn(error: unknown): Difference | undefined {
   return { argument: match[1]!, wanted: valueIn(match[2]!), found: valueIn(match[3]!) };
 }
 
-/** `none`, `the value '20' of type 'signedint'`, `'true'`. */
+/** `none`, `'20'`, `the value '20' of type 'signedint'`, `'true'`: as different versions write it. */
 function valueIn(text: string): Difference['found'] {
   const value = /'([^']*)'/.exec(text)?.[1];
   if (value === undefined) return null;
   if (value === 'true' || value === 'false') return value === 'true';
-  return /of type '[a-z]*(int|byte|short|long)'/.test(text) && /^-?\d+$/.test(value) ? Number(value) : value;
+  return /^-?\d+$/.test(value) ? Number(value) : value;
 }
 
 /** Binds and unbinds; both may be repeated without harm. */
