@@ -3,7 +3,7 @@
  *
  * In README.md and docs/ every ```sh block says what it is for:
  *
- *   ```sh run      it is executed, from a scratch folder, against a server of the document's own
+ *   ```sh run      it is executed, from a scratch folder, against a server of the document's own; variables last until its end
  *   ```sh until    it is executed until its answer is as written: things that happen a moment later
  *   ```sh by-hand  it is not executed, because it installs, starts or deploys something; the text around it says when to use it
  *

@@ -16,6 +16,9 @@ const documents = sourcesOf('README.md', 'CONTRIBUTING.md', 'docs/**/*.md')
   .map(({ path, text }) => ({ path, examples: examplesOf(text) }))
   .filter(({ examples }) => examples.length > 0);
 
+/** A reader types all commands into one shell: what one of them puts into a variable (in small letters), later ones find there. */
+const KEEPING_VARIABLES = `[ ! -f variables ] || . ./variables; trap 'declare -p | grep -E "^declare -- [a-z]" > variables || true' EXIT`;
+
 describe.runIf(documents.length > 0).each(documents)('$path', ({ path, examples }) => {
   const names: Names = new Map();
   let server: Server;
@@ -35,7 +38,10 @@ describe.runIf(documents.length > 0).each(documents)('$path', ({ path, examples 
   });
 
   async function differencesNow({ command, ...example }: Example): Promise<string[]> {
-    const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', filledIn(command, names, server.url)], { cwd: folder, env });
+    const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', `${KEEPING_VARIABLES}\n${filledIn(command, names, server.url)}`], {
+      cwd: folder,
+      env,
+    });
     return answerDifferences({ command, ...example }, stdout, names);
   }
 
