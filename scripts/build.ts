@@ -14,6 +14,6 @@ const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
 const { status } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', target], { stdio: 'inherit' });
 if (status !== 0) process.exit(status ?? 1);
 
-const beside = globSync('src/**/*.{sql,html,css,json}', { cwd: root });
+const beside = globSync('src/**/*.{sql,html,svg,css,json}', { cwd: root });
 for (const file of beside) cpSync(join(root, file), join(target, relative('src', file)));
 console.log(`${target}: compiled, with ${beside.length} files read at run time`);

@@ -125,7 +125,7 @@ function compose(config: Config, tools: Tools): { edge: Edge; things: Runnable[]
   const runs = (part: Part, things: readonly Runnable[]): readonly Runnable[] => (config.parts.includes(part) ? things : []);
   const doors = openDoors(
     config,
-    { transport, services: [...messagings.values()], consumes: config.parts.includes('worker') },
+    { transport, services: [...messagings.values()], consumes: config.parts.includes('worker'), folder: config.dataDir },
     config.parts.includes('api') ? [...services, auditor].flatMap(({ routes }) => routes) : [],
     tools,
   );

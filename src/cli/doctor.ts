@@ -25,9 +25,12 @@ const SPACE_LEAST = 1_000_000_000;
 const CLOCK_MOST_MS = 5_000;
 
 export async function doctor(client: Client, world: World, output: Output, dataDir: string): Promise<ExitCode> {
-  const diagnoses = [nodeVersion(process.versions.node), ...(await dataFolder(dataDir)), ...(await server(client, world))];
+  const found = await server(client, world);
+  // A server that answers looks after its own folder and disk, wherever they are; else the next thing is a start from here.
+  const unreachable = found[0]?.state === 'bad';
+  const diagnoses = [nodeVersion(process.versions.node), ...found, ...(unreachable ? await dataFolder(dataDir) : [])];
   output.answer(diagnoses, () => diagnoses.map(diagnosisText).join('\n'));
-  if (diagnoses.some(({ what, state }) => what === 'server' && state === 'bad')) return EXIT.unreachable;
+  if (unreachable) return EXIT.unreachable;
   return diagnoses.some(({ state }) => state === 'bad') ? EXIT.no : EXIT.ok;
 }
 
@@ -46,6 +49,7 @@ export function nodeVersion(version: string): Diagnosis {
     : { ...what, state: 'bad', remedy: `Use Node.js ${NODE_OLDEST.join('.')} or newer, or run \`npm install\` to get the one that comes along.` };
 }
 
+/** Where `waybill start` would keep its data, from here and with these settings. */
 async function dataFolder(dataDir: string): Promise<Diagnosis[]> {
   const folder = resolve(dataDir);
   const exists = await access(folder, constants.R_OK | constants.W_OK).then(
@@ -118,11 +122,14 @@ export function clock(ahead: number): Diagnosis {
       };
 }
 
-function health({ status, version, checks }: Health): Diagnosis {
-  const wrong = Object.entries(checks).filter(([, check]) => check.status !== 'ok');
-  if (status === 'ok') return { what: 'health', state: 'good', found: `version ${version}, ${plural(Object.keys(checks).length, 'check')} passed` };
+/** What the server says of its parts. Its consumers have a line of their own. */
+function health({ version, checks }: Health): Diagnosis {
+  const parts = Object.entries(checks).filter(([name]) => !name.startsWith('consumer '));
+  const wrong = parts.filter(([, check]) => check.status !== 'ok');
+  if (wrong.length === 0) return { what: 'health', state: 'good', found: `version ${version}, ${plural(parts.length, 'check')} passed` };
   const found = wrong.map(([name, { detail }]) => `${name}: ${detail ?? 'not well'}`).join('; ');
-  return { what: 'health', state: status === 'down' ? 'bad' : 'warning', found, remedy: 'The log of the server says more.' };
+  const down = wrong.some(([, check]) => check.status === 'down');
+  return { what: 'health', state: down ? 'bad' : 'warning', found, remedy: 'The log of the server says more.' };
 }
 
 function consumers({ items }: { readonly items: readonly Consumer[] }): Diagnosis {

@@ -1,11 +1,12 @@
 /**
  * What /health looks at and /metrics counts of the program's moving parts: databases, bus, consumers, what waits.
  */
+import { statfs } from 'node:fs/promises';
 import type { Database } from '../db/database.ts';
 import type { Metrics } from '../kernel/telemetry.ts';
 import { countOutbox } from '../messaging/backlog.ts';
 import type { Transport } from '../messaging/transport.ts';
-import type { Check } from './health.ts';
+import type { Check, Finding } from './health.ts';
 import type { Operated } from './operations.ts';
 
 export interface Parts {
@@ -13,11 +14,16 @@ export interface Parts {
   readonly services: readonly Operated[];
   /** Whether their consumers run in this process. */
   readonly consumes: boolean;
+  /** The data folder. */
+  readonly folder: string;
 }
+
+/** Below this much free space, bytes, writing may stop soon. */
+const SPACE_LEAST = 1_000_000_000;
 
 const databasesOf = (services: readonly Operated[]): [string, Database][] => services.map(({ service, mailbox }) => [service, mailbox.db]);
 
-export const checksOf = ({ transport, services, consumes }: Parts): Check[] => [
+export const checksOf = ({ transport, services, consumes, folder }: Parts): Check[] => [
   ...databasesOf(services).map(([name, db]): Check => ({ name: `database ${name}`, about: 'db', run: () => db.ping().then(() => undefined) })),
   {
     name: 'bus',
@@ -27,8 +33,15 @@ export const checksOf = ({ transport, services, consumes }: Parts): Check[] => [
       return ok ? undefined : { status: 'down', detail: reason ?? 'does not work' };
     },
   },
+  { name: 'disk', about: 'rest', run: () => statfs(folder).then(({ bavail, bsize }) => diskFinding(bavail * bsize)) },
   ...(consumes ? services.map(consumerCheck) : []),
 ];
+
+/** Pure; of the bytes that are free where the data lies. */
+export const diskFinding = (free: number): Finding | undefined =>
+  free >= SPACE_LEAST
+    ? undefined
+    : { status: 'degraded', detail: `${Math.floor(free / 1e6)} MB free where the data lies: make room, on a full disk nothing can be written` };
 
 const consumerCheck = ({ service, control }: Operated): Check => ({
   name: `consumer ${service}`,

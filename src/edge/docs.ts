@@ -63,6 +63,8 @@ async function openReader(): Promise<FastifyInstance> {
       url: '/openapi.json',
       withDefaultFonts: false,
       hideClientButton: true,
+      showDeveloperTools: 'never',
+      pageTitle: 'Waybill: API reference',
       telemetry: false,
       agent: { disabled: true },
       mcp: { disabled: true },
@@ -72,18 +74,24 @@ async function openReader(): Promise<FastifyInstance> {
   return app;
 }
 
-const escapeHtml = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+/** A sentence of the catalogue, which marks code as Markdown does. */
+const asHtml = (text: string): string =>
+  text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll(/`([^`]+)`/g, '<code>$1</code>');
 
 /** The catalogue of errors; the `type` of a problem document points into it. */
 function errorsPage(): string {
   const rows = (Object.keys(CATALOGUE) as ErrorCode[]).map((code) => {
     const { meaning, next, retryable } = CATALOGUE[code];
-    return `<tr id="${code}"><th scope="row"><code>${code}</code></th><td>${statusOf(code)}</td><td>${escapeHtml(meaning)} ${escapeHtml(next)}</td><td>${retryable ? 'yes' : ''}</td></tr>`;
+    return `<tr id="${code}"><th scope="row"><code>${code}</code></th><td>${statusOf(code)}</td><td>${asHtml(meaning)} ${asHtml(next)}</td><td>${retryable ? 'yes' : ''}</td></tr>`;
   });
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Errors - Waybill</title><style>
 :root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}body{max-width:70rem;margin:2rem auto;padding:0 1rem}table{border-collapse:collapse}
 th,td{text-align:left;vertical-align:top;padding:.5rem .75rem;border-bottom:1px solid #8884}tr:target{background:#fc06}
-</style></head><body><h1>Errors</h1><p>Every error is a problem document (RFC 9457) with one of these codes. <a href="/docs/">The whole reference</a></p>
+</style></head><body><h1>Errors</h1><p>Every error is a problem document (RFC 9457) with one of these codes. <a href="/docs/">API reference</a>, <a href="/">Waybill</a></p>
 <table><thead><tr><th>code</th><th>status</th><th>what it means, what to do</th><th>retry as it is</th></tr></thead><tbody>
 ${rows.join('\n')}
 </tbody></table></body></html>`;

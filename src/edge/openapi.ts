@@ -27,7 +27,7 @@ const DESCRIPTION = `Waybill takes an order from checkout to doorstep.
 
 Amounts are integers in minor units (1250 is 12.50 EUR), times are RFC 3339 in UTC, ids are opaque. Lists are paged by \`cursor\` and
 \`limit\`. A write repeated with its \`Idempotency-Key\` has one effect and gets one answer. Errors are RFC 9457 problem documents whose
-\`code\` is explained at /docs/errors. Fields this document does not name are refused in requests; new ones may appear in answers.`;
+\`code\` is explained at [/docs/errors](/docs/errors). Fields this document does not name are refused in requests; new ones may appear in answers.`;
 
 /** Errors any route may answer, beside those it declares. */
 const ALWAYS: readonly ErrorCode[] = ['internal', 'unavailable'];
@@ -59,6 +59,7 @@ export function openApiDocument({ version, routes, doors }: DocumentOptions): ob
     {
       openapi: '3.1.0',
       info: { title: 'Waybill', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
+      servers: [{ url: '/', description: 'This server.' }],
       tags: tags.map((name) => ({ name })),
       paths,
     },

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { diskFinding } from '../../src/edge/checks.ts';
 import { type Check, healthDoors } from '../../src/edge/health.ts';
 import { createMetrics } from '../../src/kernel/telemetry.ts';
 import { testWorld } from '../support/world.ts';
@@ -49,6 +50,11 @@ describe('health', () => {
     expect(await ask('/health/live')).toMatchObject({ status: 200, body: { status: 'ok' } });
     const ready = await ask('/health/ready');
     expect(ready).toMatchObject({ status: 503, body: { checks: { 'database orders': { status: 'down', detail: 'does not answer' } } } });
+  });
+
+  test('a disk that fills up is for people, while there is still room', () => {
+    expect(diskFinding(5e9)).toBeUndefined();
+    expect(diskFinding(52_345_678)).toMatchObject({ status: 'degraded', detail: expect.stringContaining('52 MB free') as string });
   });
 
   test('not ready before everything has started', async () => {

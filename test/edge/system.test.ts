@@ -26,11 +26,11 @@ describe('health', () => {
     expect(body.version).toMatch(/^\d+\.\d+\.\d+/);
   });
 
-  test('/health names every database, the bus and every consumer', async () => {
+  test('/health names every database, the bus, the disk and every consumer', async () => {
     const { checks } = await app.get<Health>('/health');
     for (const name of ['orders', 'payments', 'inventory', 'shipping', 'notifications'])
       expect([checks[`database ${name}`], checks[`consumer ${name}`]], name).toEqual([{ status: 'ok' }, { status: 'ok' }]);
-    expect(checks['bus']).toEqual({ status: 'ok' });
+    expect([checks['bus'], checks['disk']?.status]).toEqual([{ status: 'ok' }, expect.stringMatching(/^(ok|degraded)$/)]);
   });
 
   test('/metrics is Prometheus text, with what nobody counts while it happens', async () => {
@@ -97,6 +97,7 @@ describe('what people read', () => {
     expect(page.status).toBe(200); // after the redirect to /docs/
     expect(page.body).toContain('js/scalar.js');
     expect(page.body).toMatch(/"withDefaultFonts": false/);
+    expect(page.body).toContain('"showDeveloperTools": "never"'); // its buttons would send our document to another host
     expect(page.body).not.toMatch(/(src|href)="https?:/);
     expect(page.headers.get('content-security-policy')).toContain("connect-src 'self'");
     const script = await app.ask<string>('GET', '/docs/js/scalar.js');
@@ -106,6 +107,7 @@ describe('what people read', () => {
   test('/docs/errors explains every code, where the type of a problem points', async () => {
     const { body } = await app.ask<string>('GET', '/docs/errors');
     for (const code of Object.keys(CATALOGUE)) expect(body).toContain(`id="${code}"`);
+    expect(body).toContain('named in <code>errors</code>');
     const problem = await app.ask<{ type: string }>('GET', '/nowhere');
     expect(problem.body.type).toBe('/docs/errors#route_not_found');
   });
@@ -116,6 +118,11 @@ describe('what people read', () => {
     expect(headers.get('content-security-policy')).toMatch(/script-src 'sha256-[^']+'; style-src 'sha256-[^']+'; connect-src 'self'/);
     expect(body).not.toMatch(/https?:\/\//);
     expect(body).not.toMatch(/ on\w+=|style=/); // the policy would refuse them
+  });
+
+  test('/favicon.ico is there, because browsers ask for it', async () => {
+    const { status, headers } = await app.ask('GET', '/favicon.ico');
+    expect([status, headers.get('content-type')]).toEqual([200, 'image/svg+xml']);
   });
 });
 
