@@ -41,7 +41,7 @@ export async function runServer(environment: Environment = processEnvironment())
   try {
     await Promise.race([app.start(), asked.first]);
     if (!asked.heard())
-      console.log(`Waybill ${VERSION} is at ${app.url()} (reference: /docs), its data in ${resolve(config.dataDir)}. Ctrl-C stops it.`);
+      console.log(`Waybill ${VERSION} is at ${app.url()} (reference: /docs), its data in ${whereTheDataIs(config)}. Ctrl-C stops it.`);
     await asked.first;
     return await drain(app, telemetry, asked);
   } catch (error) {
@@ -49,6 +49,14 @@ export async function runServer(environment: Environment = processEnvironment())
   } finally {
     asked.forget();
   }
+}
+
+/** The folder holds what neither PostgreSQL nor RabbitMQ does. */
+function whereTheDataIs({ dataDir, databaseUrl, amqp }: Config): string {
+  const folder = resolve(dataDir);
+  if (databaseUrl === undefined) return folder;
+  const database = `PostgreSQL at ${new URL(databaseUrl).host}`;
+  return amqp === undefined ? `${database} and ${folder}` : database;
 }
 
 interface Asked {

@@ -3,7 +3,7 @@ import { clock, diskSpace, nodeVersion } from './doctor.ts';
 import { forEach } from './import/pool.ts';
 import { standingOf } from './import/settle.ts';
 import { explanationText, linesOf } from './orders.ts';
-import { facts, plural, table } from './print.ts';
+import { bold, facts, plural, table } from './print.ts';
 import { CommandError, EXIT, refused } from './problems.ts';
 import { drawn } from './progress.ts';
 import { DEFAULT_URL, urlFrom } from './settings.ts';
@@ -52,6 +52,11 @@ describe('a problem of the server', () => {
     expect(error.more).toEqual(['  lines.0.sku: "X" is unknown', '  request: is wrong. Mend it.', 'Create the product first.']);
   });
 
+  test('whose fields all say what to do needs no more words', () => {
+    const errors = [{ field: 'currency', rule: 'is required', remedy: 'Send a text.' }];
+    expect(refused({ ...problem, errors }, '').more).toEqual(['  currency: is required. Send a text.']);
+  });
+
   test('that may pass is told by its exit code', () => {
     expect(refused({ ...problem, retryable: true }, '').exitCode).toBe(EXIT.unreachable);
   });
@@ -76,6 +81,10 @@ describe('what is printed', () => {
         ],
       ),
     ).toBe('sku  pieces\nA         5\nBB     1200');
+  });
+
+  test('so does money, bold or not', () => {
+    expect(table(['total'], [['9.00 EUR'], [bold('1,691.32 GBP')]]).split('\n')[1]).toBe('    9.00 EUR');
   });
 
   test('nothing is said to be nothing', () => {

@@ -14,6 +14,7 @@ import { CommandError, EXIT, type ExitCode } from './problems.ts';
 import { DEFAULT_URL, dataDirFrom, urlFrom } from './settings.ts';
 import { applyTopology, planTopology } from './topology.ts';
 import { realWorld } from '../kernel/world.ts';
+import { VERSION } from '../version.ts';
 
 const EXIT_CODES = `
 Exit codes:
@@ -21,6 +22,16 @@ Exit codes:
   ${EXIT.no}   the answer is no: refused, violations found, figures that differ
   ${EXIT.unreachable}   the server cannot be reached or cannot answer now
   ${EXIT.usage}  the command was not understood`;
+
+/** What most people ask for. Not read out of config.ts: that would cost every command the 0.1 s it takes to load. */
+const SETTINGS = `
+Settings are environment variables, e.g. PORT=9000 DATA_DIR=/var/lib/waybill waybill start
+  PORT          the port to listen on, 8000 by default
+  DATA_DIR      the folder of the data, ./data by default
+  DATABASE_URL  a PostgreSQL database in place of SQLite files
+  SMTP_URL      a mail server; without one, notifications are written to the log
+  LOG_LEVEL     how much is logged, info by default
+docs/operating/settings.md lists all of them.`;
 
 const world = realWorld();
 
@@ -60,6 +71,7 @@ export function commands(): Command {
   const program = new Command('waybill').description(
     'Takes an order from checkout to doorstep, and can prove that nothing was lost, sold twice or charged twice.',
   );
+  program.version(VERSION, '--version', 'say which version this is');
   program.addHelpText('after', EXIT_CODES).showHelpAfterError('Say `waybill --help`, or `waybill <command> --help`.').exitOverride();
 
   program.addCommand(startCommand());
@@ -75,11 +87,14 @@ function inherit(parent: Command): Command {
 }
 
 function startCommand(): Command {
-  return new Command('start').description('start the server; docs/operating/settings.md lists its environment variables').action(async () => {
-    // Loaded only here: the other commands must not wait for a whole server to be read.
-    const { runServer } = await import('../main.ts');
-    process.exitCode = await runServer();
-  });
+  return new Command('start')
+    .description('start the server')
+    .addHelpText('after', SETTINGS)
+    .action(async () => {
+      // Loaded only here: the other commands must not wait for a whole server to be read.
+      const { runServer } = await import('../main.ts');
+      process.exitCode = await runServer();
+    });
 }
 
 function orderCommands(): Command[] {

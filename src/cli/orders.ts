@@ -58,13 +58,13 @@ export async function watch(client: Client, world: World, output: Output, id: st
   const until = world.now() + WATCH_MS;
   let seen = 0;
   for (;;) {
-    const timeline = await timelineOf(client, id);
-    for (const entry of timeline) {
+    // Asked before the timeline is read: so the steps that led to the end are among those printed.
+    const { blockers } = await client.get<Explanation>(`/v1/orders/${id}/explain`);
+    for (const entry of await timelineOf(client, id)) {
       if (entry.seq <= seen) continue;
       seen = entry.seq;
       output.note(stepText(entry));
     }
-    const { blockers } = await client.get<Explanation>(`/v1/orders/${id}/explain`);
     const person = blockers.some(({ owner }) => owner === 'warehouse' || owner === 'operator');
     if (blockers.length === 0 || person || world.now() > until) {
       const order = await client.get<Order>(`/v1/orders/${id}`);
@@ -156,10 +156,9 @@ export function explanationText(blockers: readonly Blocker[]): string {
   return blockers
     .map(({ blocker, since, owner, deadline, legal_commands: commands, evidence }) =>
       facts([
-        ['waits', bold(blocker)],
+        ['waits for', `${bold(owner)} (${blocker})`],
         ['since', moment(since)],
-        ['who acts', owner],
-        ['by', moment(deadline)],
+        ['until', moment(deadline)],
         ['awaited', evidence.awaits.join(' or ')],
         ['note', evidence.note],
         ['dead letter', evidence.dead_letter_id],

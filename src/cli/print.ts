@@ -1,7 +1,7 @@
 /**
  * What commands print: tables for people, JSON for programs. Standard output is for answers, standard error for everything else.
  */
-import { styleText } from 'node:util';
+import { stripVTControlCharacters, styleText } from 'node:util';
 import Table from 'cli-table3';
 import { formatMoney } from '../kernel/money.ts';
 
@@ -27,7 +27,9 @@ export function openOutput(json: boolean, { out, err }: Streams = { out: process
   };
 }
 
-const isNumber = (value: unknown): boolean => typeof value === 'number' || (typeof value === 'string' && /^(-?[\d,]+(\.\d+)?)?$/.test(value));
+/** A number, an amount of money, or nothing. */
+const isNumber = (value: unknown): boolean =>
+  typeof value === 'number' || (typeof value === 'string' && /^(-?[\d,]+(\.\d+)?( [A-Z]{3})?)?$/.test(stripVTControlCharacters(value)));
 
 /** A table; columns whose values are numbers are set to the right. */
 export function table(head: readonly string[], rows: readonly (readonly (string | number | null | undefined)[])[]): string {

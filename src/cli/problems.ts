@@ -49,9 +49,11 @@ export function refused(problem: Problem, fallback: string): CommandError {
   const fields = errors.map(
     ({ field, rule, remedy }) => `  ${field === '' ? 'request' : field}: ${rule}${remedy === undefined ? '' : `. ${remedy}`}`,
   );
+  // Where each field says what to do, a last sentence that says to mend the fields adds nothing.
+  const told = errors.length > 0 && errors.every(({ remedy }) => remedy !== undefined);
   const report = code === 'internal' && requestId !== undefined ? [`Request id: ${requestId}`] : [];
   return new CommandError(retryable || code === 'internal' ? EXIT.unreachable : EXIT.no, detail ?? title ?? fallback, {
-    more: [...fields, ...(next === undefined ? [] : [next]), ...report],
+    more: [...fields, ...(next === undefined || told ? [] : [next]), ...report],
     ...(code === undefined ? {} : { code }),
   });
 }

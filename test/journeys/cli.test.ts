@@ -4,6 +4,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SETTINGS } from '../../src/config.ts';
+import { VERSION } from '../../src/version.ts';
 import { type TestApp, startApp } from '../support/app.ts';
 import { ROOT } from '../support/server.ts';
 import { TEAPOT, openShop } from '../support/shop.ts';
@@ -44,7 +46,7 @@ describe('waybill', () => {
     expect(err).toContain('order.placed');
     expect(err).toContain('shipment.ready');
     expect(out).toContain('49.98 EUR');
-    expect(out).toMatch(/who acts +warehouse/);
+    expect(out).toMatch(/waits for +warehouse \(ready\)/);
   });
 
   it('places an order once, however often it is asked with one key', async () => {
@@ -64,8 +66,9 @@ describe('waybill', () => {
   });
 
   it('ends with 1 when an order is cancelled, and says why', async () => {
-    const { code, out } = await run('place', '--sku', TEAPOT, '--quantity', '99', '--customer', 'c3', '--watch');
+    const { code, out, err } = await run('place', '--sku', TEAPOT, '--quantity', '99', '--customer', 'c3', '--watch');
     expect(code).toBe(1);
+    expect(err).toContain('stock.rejected');
     expect(out).toContain('cancelled (out_of_stock)');
   });
 
@@ -82,6 +85,24 @@ describe('waybill', () => {
     const { code, err } = await waybill('http://127.0.0.1:9', 'orders');
     expect(code).toBe(2);
     expect(err).toContain('waybill start');
+  });
+
+  it('looks at the folder of a start only when there is no server to look after its own', async () => {
+    const alone = await waybill('http://127.0.0.1:9', 'doctor');
+    expect(alone.code).toBe(2);
+    expect(alone.out).toMatch(/data folder .*data/);
+    expect((await run('doctor')).out).not.toContain('data folder');
+  });
+
+  it('knows its version', async () => {
+    expect(await run('--version')).toMatchObject({ code: 0, out: `${VERSION}\n` });
+  });
+
+  it('tells of settings that there are', async () => {
+    const { out } = await run('start', '--help');
+    const named = [...out.matchAll(/^ {2}([A-Z_]+) /gm)].map(([, name]) => name);
+    expect(named).toContain('PORT');
+    expect(Object.keys(SETTINGS)).toEqual(expect.arrayContaining(named));
   });
 
   it('ends with 64 when it is not understood', async () => {
@@ -116,6 +137,7 @@ describe('waybill', () => {
 
   it.each([
     [],
+    ['start'],
     ['place'],
     ['orders'],
     ['show'],
