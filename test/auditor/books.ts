@@ -24,14 +24,24 @@ export const SOON = NOW + 3_600_000;
 
 export async function openBooks(kind: TestDatabase): Promise<Books> {
   const opened = new Map<ServiceName, OpenDatabase>();
-  for (const name of SERVICES) {
-    const one = await kind.open();
-    opened.set(name, one);
-    await migrate(one.db, [mailboxMigrations, { room: name, folder: new URL(`../../src/${name}/migrations/`, import.meta.url) }], NOW);
-    await disarm(one.db);
+  const drop = async (): Promise<void> => void (await Promise.all([...opened.values()].map((one) => one.drop())));
+  try {
+    for (const name of SERVICES) {
+      const one = await kind.open();
+      opened.set(name, one);
+      await migrate(one.db, [mailboxMigrations, { room: name, folder: new URL(`../../src/${name}/migrations/`, import.meta.url) }], NOW);
+      await disarm(one.db);
+    }
+    const databases = Object.fromEntries([...opened].map(([name, { db }]) => [name, db])) as Record<ServiceName, Database>;
+    await write(databases);
+    return booksOver(databases, drop);
+  } catch (error) {
+    await drop(); // nobody has been handed books that could be dropped
+    throw error;
   }
-  const databases = Object.fromEntries([...opened].map(([name, { db }]) => [name, db])) as Record<ServiceName, Database>;
-  await write(databases);
+}
+
+function booksOver(databases: Readonly<Record<ServiceName, Database>>, drop: () => Promise<void>): Books {
   return {
     databases,
     spoil: (service, text) => databases[service].write(async (tx) => void (await tx.raw(text))),
@@ -39,9 +49,7 @@ export async function openBooks(kind: TestDatabase): Promise<Books> {
       for (const db of Object.values(databases)) await empty(db);
       await write(databases);
     },
-    async drop() {
-      for (const one of opened.values()) await one.drop();
-    },
+    drop,
   };
 }
 
