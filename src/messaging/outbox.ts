@@ -18,23 +18,33 @@ export interface Pack {
   readonly body: string;
 }
 
-/** Packs hold this many messages at most, so that one body stays far below the limits of brokers. */
+/** Packs hold this many messages at most, and are closed once they are this long, so that no body comes near the limits of brokers. */
 export const PACK_MAX = 200;
+const PACK_LENGTH = 2_000_000;
+
+interface OpenPack {
+  readonly messages: Message[];
+  readonly texts: string[];
+  length: number;
+}
 
 /** Groups messages by type, in the order they were said. Pure. */
 export function packsOf(messages: readonly Message[], destination: string | null = null): Pack[] {
-  const open = new Map<string, Message[]>();
-  const groups: Message[][] = [];
+  const open = new Map<string, OpenPack>();
+  const packs: OpenPack[] = [];
   for (const message of messages) {
-    let group = open.get(message.type);
-    if (group === undefined || group.length === PACK_MAX) {
-      group = [];
-      open.set(message.type, group);
-      groups.push(group);
+    let pack = open.get(message.type);
+    if (pack === undefined || pack.messages.length === PACK_MAX || pack.length >= PACK_LENGTH) {
+      pack = { messages: [], texts: [], length: 0 };
+      open.set(message.type, pack);
+      packs.push(pack);
     }
-    group.push(message);
+    const text = encodeMessage(message);
+    pack.messages.push(message);
+    pack.texts.push(text);
+    pack.length += text.length;
   }
-  return groups.map((group) => ({ seq: 0, type: group[0]!.type, destination, messages: group, body: `[${group.map(encodeMessage).join(',')}]` }));
+  return packs.map((pack) => ({ seq: 0, type: pack.messages[0]!.type, destination, messages: pack.messages, body: `[${pack.texts.join(',')}]` }));
 }
 
 interface OutboxRow {

@@ -107,6 +107,46 @@ describe.skipIf(rabbitUrl === undefined)('with a broker', () => {
       expect(await transport.publish(packs)).toEqual(packs.map(({ destination }) => (destination === 'a' ? 'confirmed' : 'unroutable')));
     });
 
+    it('what was in hand at two deaths comes slowly: 1 pack, then 8, and the rest as it is fresh', async () => {
+      await transport.publish(Array.from({ length: 14 }, (_, i) => pack(`o${i}`)));
+      for (let death = 0; death < 2; death += 1) {
+        const held: Delivery[] = [];
+        await transport.consume('a', { prefetch: 14, deliver: (delivery) => void held.push(delivery) });
+        await until('all are in hand', () => held.length === 14);
+        transport = (await opened.crash()) as RabbitTransport;
+        await transport.declare([a]);
+      }
+      await transport.publish([pack('fresh')]);
+      const deliveries: Delivery[] = [];
+      await transport.consume('a', { prefetch: 100, deliver: (delivery) => void deliveries.push(delivery) });
+      const rounds: number[] = [];
+      for (let seen = 0; seen < 15;) {
+        const next = [1, 9, 15].find((total) => total > seen)!;
+        await until('a round came', () => deliveries.length >= next);
+        rounds.push(deliveries.length - seen);
+        const round = deliveries.slice(seen);
+        seen = deliveries.length;
+        for (const delivery of round) delivery.ack();
+      }
+      expect(rounds).toEqual([1, 8, 6]);
+      expect(subjectsOf(deliveries)).toEqual([...Array.from({ length: 14 }, (_, i) => `o${i}`), 'fresh']);
+    });
+
+    it('a line that goes dead without a word is noticed by its silence', async () => {
+      const proxy = await openProxy({ port: Number(new URL(url).port || 5672), host: new URL(url).hostname });
+      const other = rabbitTransport({ broker: { url: throughProxy(url, proxy), heartbeat: 1 }, prefix: opened.prefix, world: eager, telemetry });
+      try {
+        await other.start();
+        proxy.hold();
+        await expect(other.publish([pack('o1')])).rejects.toMatchObject({ code: 'unavailable' });
+        proxy.release();
+        expect(await patiently(() => other.publish([pack('o1')]).catch(() => undefined), 'it is back')).toEqual(['confirmed']);
+      } finally {
+        await other.stop();
+        await proxy.close();
+      }
+    });
+
     it('C11 after twenty deliveries in vain a message lies in the dead queue, body and headers as they were', async () => {
       await transport.publish([pack('o1')]);
       const names = namesOf(opened.prefix);
