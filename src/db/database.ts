@@ -21,7 +21,6 @@ import { type Compilable, type Kysely } from 'kysely';
 /** `json` columns are kept as text; list them in `json` of a statement to have them parsed on the way out. */
 export type ColumnType = 'text' | 'bigint' | 'integer';
 export type Value = string | number | null;
-export type RowOf<In> = { readonly [K in keyof In]: Value };
 
 /** What differs between the two SQLs. Everything else is written once. */
 export interface Dialect {

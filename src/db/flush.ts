@@ -42,7 +42,11 @@ export function logFlusher(file: string, flushFile: (descriptor: number) => Prom
         await flushFile(await descriptor);
       } catch (error) {
         // After a failed flush the system may have forgotten the pages it could not write; a second that succeeds proves nothing.
-        broken = new Fault('unavailable', `the log of ${file} could not be flushed, so the last commits may be lost in a power cut; restart when the disk is sound`, { cause: error });
+        broken = new Fault(
+          'unavailable',
+          `the log of ${file} could not be flushed, so the last commits may be lost in a power cut; restart when the disk is sound`,
+          { cause: error },
+        );
         throw broken;
       }
     },

@@ -47,10 +47,15 @@ export async function migrate(db: Database, sets: readonly MigrationSet[], now: 
   const migrations = (await Promise.all(sets.map((set) => migrationsOf(set, db.dialect)))).flat();
   await db.write(async (tx) => {
     await lock(tx);
-    await tx.raw('create table if not exists migration (room text not null, name text not null, checksum text not null, applied_at bigint not null, primary key (room, name))');
+    await tx.raw(
+      'create table if not exists migration (room text not null, name text not null, checksum text not null, applied_at bigint not null, primary key (room, name))',
+    );
     const missing = pending(migrations, await tx.raw<Applied>(readApplied), db.name);
     for (const { text } of missing) await tx.script(text);
-    await tx.run(recordApplied, missing.map(({ room, name, checksum }) => ({ room, name, checksum, applied_at: now })));
+    await tx.run(
+      recordApplied,
+      missing.map(({ room, name, checksum }) => ({ room, name, checksum, applied_at: now })),
+    );
   });
 }
 
@@ -69,10 +74,16 @@ export function pending<M extends Applied>(known: readonly M[], applied: readonl
   for (const one of applied) {
     const file = byKey.get(key(one));
     if (file === undefined) {
-      throw new Fault('database_from_future', `database ${database} has the migration ${key(one)}, which this version does not know: start the version that made it, or restore the backup made before the upgrade`);
+      throw new Fault(
+        'database_from_future',
+        `database ${database} has the migration ${key(one)}, which this version does not know: start the version that made it, or restore the backup made before the upgrade`,
+      );
     }
     if (file.checksum !== one.checksum) {
-      throw new Fault('migration_changed', `migration ${key(one)} was applied to database ${database} and has been changed since: put its old text back and write the change as a new migration`);
+      throw new Fault(
+        'migration_changed',
+        `migration ${key(one)} was applied to database ${database} and has been changed since: put its old text back and write the change as a new migration`,
+      );
     }
     done.add(key(one));
   }

@@ -76,7 +76,17 @@ export function openPostgres({ name, url, schema, metrics, world, poolMax = 8 }:
 }
 
 /** The Database over any source of sessions. */
-export function databaseOver({ name, sessions, metrics, world = realWorld() }: { name: string; sessions: Sessions; metrics?: Metrics; world?: World }): Database {
+export function databaseOver({
+  name,
+  sessions,
+  metrics,
+  world = realWorld(),
+}: {
+  name: string;
+  sessions: Sessions;
+  metrics?: Metrics;
+  world?: World;
+}): Database {
   const names = preparedNames();
   const underWay = new Set<Promise<unknown>>();
   let closing: Promise<void> | undefined;
@@ -156,9 +166,15 @@ export function databaseOver({ name, sessions, metrics, world = realWorld() }: {
     name,
     dialect: postgresDialect,
     read,
-    builder: <Tables>() => new Kysely<Tables>({
-      dialect: { createAdapter: () => new PostgresAdapter(), createDriver: () => new DummyDriver(), createIntrospector: (db) => new PostgresIntrospector(db), createQueryCompiler: () => new PostgresQueryCompiler() },
-    }),
+    builder: <Tables>() =>
+      new Kysely<Tables>({
+        dialect: {
+          createAdapter: () => new PostgresAdapter(),
+          createDriver: () => new DummyDriver(),
+          createIntrospector: (db) => new PostgresIntrospector(db),
+          createQueryCompiler: () => new PostgresQueryCompiler(),
+        },
+      }),
     write,
     script: (text) => write((tx) => tx.script(text)),
     async ping() {
@@ -194,7 +210,11 @@ async function commit(session: Session): Promise<void> {
 }
 
 /** Answers whether the connection is broken. */
-const rollback = (session: Session): Promise<boolean> => session.query('rollback').then(() => false, () => true);
+const rollback = (session: Session): Promise<boolean> =>
+  session.query('rollback').then(
+    () => false,
+    () => true,
+  );
 
 function runnerOver(session: Session, names: Names): Runner {
   async function rowsOf(text: string, parameters: readonly unknown[], name?: string): Promise<object[]> {
@@ -257,7 +277,8 @@ function preparedNames(): Names {
 export function verdictOn(error: unknown): Verdict | undefined {
   if (!(error instanceof Error)) return undefined;
   if (error.message === STALE) return 'stale';
-  if ('code' in error && typeof error.code === 'string') return VERDICTS[error.code] ?? (error.code.length === 5 ? VERDICTS[error.code.slice(0, 2)] : undefined);
+  if ('code' in error && typeof error.code === 'string')
+    return VERDICTS[error.code] ?? (error.code.length === 5 ? VERDICTS[error.code.slice(0, 2)] : undefined);
   return GONE.test(error.message) ? 'unavailable' : undefined;
 }
 

@@ -4,7 +4,9 @@ import { type Balances, type Posting, isOutside, post } from './ledger.ts';
 
 type Account = 'available' | 'reserved';
 const account = fc.constantFrom('available', 'reserved', 'outside:supplier', 'outside:customer');
-const postings = fc.array(fc.record({ from: account, to: account, quantity: fc.integer({ min: 1, max: 10 }) }).filter(({ from, to }) => from !== to)) as fc.Arbitrary<Posting<Account>[]>;
+const postings = fc.array(
+  fc.record({ from: account, to: account, quantity: fc.integer({ min: 1, max: 10 }) }).filter(({ from, to }) => from !== to),
+) as fc.Arbitrary<Posting<Account>[]>;
 
 describe('post', () => {
   it('moves a quantity from one account to another', () => {

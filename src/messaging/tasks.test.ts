@@ -86,7 +86,7 @@ describe('tasks', () => {
     expect(calls.toSorted()).toEqual(['a', 'b', 'c']);
     for (const id of calls) answer(id);
     await turns();
-    expect(concluded.toSorted()).toEqual([['a', 'done'], ['b', 'done'], ['c', 'done']]);
+    expect(concluded.map((both) => both.join(' ')).toSorted()).toEqual(['a done', 'b done', 'c done']);
   });
 
   it('a poisonous outcome fails alone; its call is made again when the lease has run out', async () => {
@@ -95,7 +95,7 @@ describe('tasks', () => {
     await tasks.start();
     insert('a', 'b', 'bad', 'c', 'd');
     await turns();
-    for (const id of [...calls]) answer(id);
+    for (const id of calls) answer(id);
     await turns();
     expect(concluded.map(([id]) => id)).toEqual(['a', 'b', 'c', 'd']);
     world.advance(LEASE_MS);
@@ -110,7 +110,7 @@ describe('tasks', () => {
     await tasks.start();
     insert('a', 'b', 'c');
     await turns();
-    for (const id of [...calls]) answer(id);
+    for (const id of calls) answer(id);
     await turns();
     expect(asked).toBe(1); // together, not one by one
     world.advance(LEASE_MS);
@@ -137,7 +137,10 @@ describe('tasks', () => {
     answer('mute');
     answer('next');
     await turns();
-    expect(concluded).toEqual([['mute', 'unanswered'], ['next', 'done']]);
+    expect(concluded).toEqual([
+      ['mute', 'unanswered'],
+      ['next', 'done'],
+    ]);
   });
 
   it('one whose lease ran out while it waited is left to whoever has leased it since', async () => {

@@ -138,7 +138,10 @@ export function runTasks<Task extends { readonly id: string }, Outcome>(
         return conclude(batch);
       }
       if (batch.length === 1) {
-        log.error({ id: batch[0]!.task.id, err: error }, 'the outcome of a call could not be kept; the call is made again when its lease has run out');
+        log.error(
+          { id: batch[0]!.task.id, err: error },
+          'the outcome of a call could not be kept; the call is made again when its lease has run out',
+        );
         return;
       }
       const half = batch.length >> 1;

@@ -12,10 +12,17 @@ import { realWorld } from '../../src/kernel/world.ts';
 import { type OpenDatabase, ask, postgresAt, postgresUrl, throwAwayName } from '../support/databases.ts';
 
 const insertRow = statement<{ id: string }>({ id: 'text' }, (rows) => `insert into row_of_test (id) select row.id from ${rows}`);
-const allRows = statement<{ one: number }, { id: string }>({ one: 'integer' }, (rows) => `select t.* from row_of_test t join ${rows} on true order by t.id`);
+const allRows = statement<{ one: number }, { id: string }>(
+  { one: 'integer' },
+  (rows) => `select t.* from row_of_test t join ${rows} on true order by t.id`,
+);
 const insert = (db: Database, id: string): Promise<unknown> => db.write((tx) => tx.run(insertRow, [{ id }]));
-const idsOf = async (db: Database): Promise<string[]> => (await db.read.raw<{ id: string }>('select id from row_of_test order by id')).map(({ id }) => id);
-const failsWith = (code: string) => (error: unknown): boolean => codeOf(error) === code;
+const idsOf = async (db: Database): Promise<string[]> =>
+  (await db.read.raw<{ id: string }>('select id from row_of_test order by id')).map(({ id }) => id);
+const failsWith =
+  (code: string) =>
+  (error: unknown): boolean =>
+    codeOf(error) === code;
 
 async function until(yes: () => Promise<boolean>): Promise<void> {
   while (!(await yes()));
@@ -114,13 +121,14 @@ describe.skipIf(postgresUrl === undefined)('PostgreSQL', () => {
     let arrived = 0;
     let meet = (): void => undefined;
     const met = new Promise<void>((resolve) => (meet = resolve));
-    const lockBoth = (first: string, second: string) => db.write(async (tx) => {
-      runs += 1;
-      await tx.raw('select id from row_of_test where id = $1 for update', [first]);
-      if ((arrived += 1) === 2) meet();
-      await met; // both hold their first row: now each asks for the other's
-      await tx.raw('select id from row_of_test where id = $1 for update', [second]);
-    });
+    const lockBoth = (first: string, second: string) =>
+      db.write(async (tx) => {
+        runs += 1;
+        await tx.raw('select id from row_of_test where id = $1 for update', [first]);
+        if ((arrived += 1) === 2) meet();
+        await met; // both hold their first row: now each asks for the other's
+        await tx.raw('select id from row_of_test where id = $1 for update', [second]);
+      });
     await Promise.all([lockBoth('a', 'b'), lockBoth('b', 'a')]);
     expect(runs).toBe(3);
   });
@@ -217,16 +225,20 @@ describe('the retry table', () => {
     const refused = failing([]);
     const commits: Error[] = [sqlError('40001')];
     const session = (kind: Error[]): Session => ({
-      query: (text) => (text === 'commit' && kind.length > 0 ? Promise.reject(kind.shift()) : Promise.resolve({ ...ok, command: text.toUpperCase() })),
+      query: (text) =>
+        text === 'commit' && kind.length > 0 ? Promise.reject(kind.shift()) : Promise.resolve({ ...ok, command: text.toUpperCase() }),
       script: () => Promise.resolve(),
       release: () => undefined,
     });
     let runs = 0;
-    const over = (kind: Error[]): Database => databaseOver({ name: 'test', sessions: { acquire: () => Promise.resolve(session(kind)), end: () => Promise.resolve() } });
+    const over = (kind: Error[]): Database =>
+      databaseOver({ name: 'test', sessions: { acquire: () => Promise.resolve(session(kind)), end: () => Promise.resolve() } });
     await over(commits).write(async () => void (runs += 1));
     expect(runs).toBe(2);
     runs = 0;
-    await expect(over([new Error('Connection terminated unexpectedly')]).write(async () => void (runs += 1))).rejects.toSatisfy(failsWith('unavailable'));
+    await expect(over([new Error('Connection terminated unexpectedly')]).write(async () => void (runs += 1))).rejects.toSatisfy(
+      failsWith('unavailable'),
+    );
     expect(runs).toBe(1);
     expect(refused.sent).toEqual([]);
   });
@@ -240,9 +252,19 @@ describe('the retry table', () => {
     expect(own.released).toEqual([false]);
   });
 
-  it('what is neither the server nor the way to it is nobody else\'s fault', () => {
-    expect([sqlError('53100'), sqlError('08006'), sqlError('57014'), sqlError('ECONNREFUSED'), sqlError('EPIPE'), sqlError('23505'), sqlError('ENOENT'), new Error('a bug'), 'text'].map(verdictOn)).toEqual([
-      'storage_full', 'unavailable', 'unavailable', 'unavailable', 'unavailable', undefined, undefined, undefined, undefined,
-    ]);
+  it("what is neither the server nor the way to it is nobody else's fault", () => {
+    expect(
+      [
+        sqlError('53100'),
+        sqlError('08006'),
+        sqlError('57014'),
+        sqlError('ECONNREFUSED'),
+        sqlError('EPIPE'),
+        sqlError('23505'),
+        sqlError('ENOENT'),
+        new Error('a bug'),
+        'text',
+      ].map(verdictOn),
+    ).toEqual(['storage_full', 'unavailable', 'unavailable', 'unavailable', 'unavailable', undefined, undefined, undefined, undefined]);
   });
 });

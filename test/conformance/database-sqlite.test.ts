@@ -12,7 +12,10 @@ import { type SqliteOptions, openSqlite } from '../../src/db/sqlite.ts';
 import { Refusal, codeOf } from '../../src/kernel/errors.ts';
 import { type World, realWorld } from '../../src/kernel/world.ts';
 
-const insertRow = statement<{ id: number; body: string }>({ id: 'bigint', body: 'text' }, (rows) => `insert into row_of_test (id, body) select row.id, row.body from ${rows}`);
+const insertRow = statement<{ id: number; body: string }>(
+  { id: 'bigint', body: 'text' },
+  (rows) => `insert into row_of_test (id, body) select row.id, row.body from ${rows}`,
+);
 const insert = (db: Database, id: number, body = ''): Promise<unknown> => db.write((tx) => tx.run(insertRow, [{ id, body }]));
 const countOf = async (db: Database): Promise<number> => (await db.read.raw<{ rows: number }>('select count(*) as rows from row_of_test'))[0]!.rows;
 
@@ -31,7 +34,10 @@ async function opened(options: Partial<SqliteOptions> = {}): Promise<{ db: Datab
 /** Settles when the promise has, or says `pending` once the program has had this many turns. */
 async function within<T>(turns: number, promise: Promise<T>): Promise<T | 'pending'> {
   let outcome: { value: T } | undefined;
-  void promise.then((value) => (outcome = { value }), () => undefined);
+  void promise.then(
+    (value) => (outcome = { value }),
+    () => undefined,
+  );
   for (let i = 0; i < turns && outcome === undefined; i += 1) await new Promise((resolve) => setImmediate(resolve));
   return outcome === undefined ? 'pending' : outcome.value;
 }
@@ -152,10 +158,12 @@ describe('the queue of units', () => {
   it('keeps the order of units and shares commits between them', async () => {
     const { db } = await opened();
     const answered: number[] = [];
-    await Promise.all(Array.from({ length: 600 }, async (_, i) => {
-      await insert(db, i);
-      answered.push(i);
-    }));
+    await Promise.all(
+      Array.from({ length: 600 }, async (_, i) => {
+        await insert(db, i);
+        answered.push(i);
+      }),
+    );
     expect(answered).toEqual(Array.from({ length: 600 }, (_, i) => i));
   });
 

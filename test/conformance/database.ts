@@ -21,7 +21,10 @@ const TABLES = `
   create table movement (seq bigint primary key, sku text not null, quantity bigint not null)`;
 
 const columns = { sku: 'text', available: 'bigint', note: 'text' } as const;
-const insertStock = statement<Stock, Stock>(columns, (rows) => `insert into stock (sku, available, note) select row.sku, row.available, row.note from ${rows} where true returning sku, available, note`);
+const insertStock = statement<Stock, Stock>(
+  columns,
+  (rows) => `insert into stock (sku, available, note) select row.sku, row.available, row.note from ${rows} where true returning sku, available, note`,
+);
 const upsertStock = statement<Stock, { sku: string; available: number }>(
   columns,
   (rows) => `
@@ -36,7 +39,10 @@ const takeStock = statement<{ sku: string; quantity: number }, { sku: string; av
     where stock.sku = row.sku and stock.available - row.quantity >= 0
     returning stock.sku, stock.available`,
 );
-const readStock = statement<{ sku: string }, Stock>({ sku: 'text' }, (rows) => `select stock.sku, stock.available, stock.note from stock join ${rows} on row.sku = stock.sku order by stock.sku`);
+const readStock = statement<{ sku: string }, Stock>(
+  { sku: 'text' },
+  (rows) => `select stock.sku, stock.available, stock.note from stock join ${rows} on row.sku = stock.sku order by stock.sku`,
+);
 const readParsed = statement<{ sku: string }, { sku: string; note: unknown }>(
   { sku: 'text' },
   (rows) => `select stock.sku, stock.note from stock join ${rows} on row.sku = stock.sku`,
@@ -46,10 +52,14 @@ const lockStock = statement<{ sku: string }, { sku: string; available: number }>
   { sku: 'text' },
   (rows, dialect) => `select sku, available from stock where sku in (select row.sku from ${rows}) order by sku ${dialect.forUpdate('stock')}`,
 );
-const setStock = statement<{ sku: string; available: number }>({ sku: 'text', available: 'bigint' }, (rows) => `update stock set available = row.available from ${rows} where stock.sku = row.sku`);
+const setStock = statement<{ sku: string; available: number }>(
+  { sku: 'text', available: 'bigint' },
+  (rows) => `update stock set available = row.available from ${rows} where stock.sku = row.sku`,
+);
 
 const stock = (sku: string, available = 1, note: string | null = null): Stock => ({ sku, available, note });
-const skusOf = async (db: Database): Promise<string[]> => (await db.read.raw<{ sku: string }>('select sku from stock order by sku')).map(({ sku }) => sku);
+const skusOf = async (db: Database): Promise<string[]> =>
+  (await db.read.raw<{ sku: string }>('select sku from stock order by sku')).map(({ sku }) => sku);
 const insert = (db: Database, ...rows: Stock[]): Promise<Stock[]> => db.write((tx) => tx.run(insertStock, rows));
 
 export function databaseSuite(test: TestDatabase): void {
@@ -142,25 +152,58 @@ export function databaseSuite(test: TestDatabase): void {
       expect(new Set(returned.map(({ sku }) => sku))).toEqual(new Set(rows.map(({ sku }) => sku)));
       expect(await db.read.run(readStock, rows)).toHaveLength(count);
     }
-    expect(await db.read.raw('select count(*) as rows, cast(sum(available) as bigint) as total from stock')).toEqual([{ rows: 5_023, total: 190 + 1 + 4_999 * 2_500 }]);
+    expect(await db.read.raw('select count(*) as rows, cast(sum(available) as bigint) as total from stock')).toEqual([
+      { rows: 5_023, total: 190 + 1 + 4_999 * 2_500 },
+    ]);
   });
 
   it('gives back exactly what it was given', async () => {
     const { db } = await opened();
-    const texts = ['', ' ', '0', 'NULL', 'null', "it's", '"quoted"', '{a,b}', '\\', '\\n', 'a\nb\tc\r', '$1', '%s', '?', '[1,2]', '日本語', 'e\u0301', '🧾', 'x'.repeat(100_000)];
+    const texts = [
+      '',
+      ' ',
+      '0',
+      'NULL',
+      'null',
+      "it's",
+      '"quoted"',
+      '{a,b}',
+      '\\',
+      '\\n',
+      'a\nb\tc\r',
+      '$1',
+      '%s',
+      '?',
+      '[1,2]',
+      '日本語',
+      'e\u0301',
+      '🧾',
+      'x'.repeat(100_000),
+    ];
     const rows = texts.map((text, i) => stock(`text-${String(i).padStart(2, '0')}`, i, text));
     const numbers = [0, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 53 - 1].map((number) => stock(`number-${String(number).padStart(16, '0')}`, number));
     await insert(db, ...rows, ...numbers);
     expect(await db.read.run(readStock, rows)).toEqual(rows);
     expect(await db.read.run(readStock, numbers)).toEqual(numbers);
     await insert(db, ...texts.filter((text) => text !== '').map((text) => stock(text)));
-    expect(new Set((await db.read.run(readStock, texts.map((sku) => ({ sku })))).map(({ sku }) => sku))).toEqual(new Set(texts.filter((text) => text !== '')));
+    expect(
+      new Set(
+        (
+          await db.read.run(
+            readStock,
+            texts.map((sku) => ({ sku })),
+          )
+        ).map(({ sku }) => sku),
+      ),
+    ).toEqual(new Set(texts.filter((text) => text !== '')));
   });
 
   it('counts with whole numbers, in rows and in parameters alike', async () => {
     const { db } = await opened();
     await insert(db, stock('A', 5));
-    expect(await db.read.raw('select 7 / available as one, $1 / available as two from stock where available = $2', [12, 5])).toEqual([{ one: 1, two: 2 }]);
+    expect(await db.read.raw('select 7 / available as one, $1 / available as two from stock where available = $2', [12, 5])).toEqual([
+      { one: 1, two: 2 },
+    ]);
     expect(await db.read.raw('select available = 5 as yes, available = 6 as no from stock')).toEqual([{ yes: 1, no: 0 }]);
     await expect(db.read.raw('select available * 9007199254740991 as much from stock')).rejects.toThrow(RangeError);
   });
@@ -170,7 +213,10 @@ export function databaseSuite(test: TestDatabase): void {
     const value = { lines: [{ sku: 'A', quantity: 2 }], note: 'ü "q" \\', none: null };
     await insert(db, stock('A', 1, JSON.stringify(value)), stock('B', 1, null));
     const parsed = await db.read.run(readParsed, [{ sku: 'A' }, { sku: 'B' }]);
-    expect(parsed.sort((a, b) => (a.sku < b.sku ? -1 : 1))).toEqual([{ sku: 'A', note: value }, { sku: 'B', note: null }]);
+    expect(parsed.sort((a, b) => (a.sku < b.sku ? -1 : 1))).toEqual([
+      { sku: 'A', note: value },
+      { sku: 'B', note: null },
+    ]);
     expect((await db.read.run(readStock, [{ sku: 'A' }]))[0]?.note).toBe(JSON.stringify(value));
   });
 
@@ -186,13 +232,24 @@ export function databaseSuite(test: TestDatabase): void {
     const { db } = await opened();
     await insert(db, stock('A', 5));
     const after = await db.write((tx) => tx.run(upsertStock, [stock('A', 2), stock('B', 3)]));
-    expect(after.sort((a, b) => (a.sku < b.sku ? -1 : 1))).toEqual([{ sku: 'A', available: 7 }, { sku: 'B', available: 3 }]);
+    expect(after.sort((a, b) => (a.sku < b.sku ? -1 : 1))).toEqual([
+      { sku: 'A', available: 7 },
+      { sku: 'B', available: 3 },
+    ]);
   });
 
   it('updates only the rows whose guard holds, and returns those', async () => {
     const { db } = await opened();
     await insert(db, stock('A', 5), stock('B', 1));
-    expect(await db.write((tx) => tx.run(takeStock, [{ sku: 'A', quantity: 2 }, { sku: 'B', quantity: 2 }, { sku: 'C', quantity: 1 }]))).toEqual([{ sku: 'A', available: 3 }]);
+    expect(
+      await db.write((tx) =>
+        tx.run(takeStock, [
+          { sku: 'A', quantity: 2 },
+          { sku: 'B', quantity: 2 },
+          { sku: 'C', quantity: 1 },
+        ]),
+      ),
+    ).toEqual([{ sku: 'A', available: 3 }]);
     expect(await db.read.run(readStock, [{ sku: 'A' }, { sku: 'B' }])).toEqual([stock('A', 3), stock('B', 1)]);
   });
 
@@ -211,7 +268,10 @@ export function databaseSuite(test: TestDatabase): void {
       Array.from({ length: 20 }, () =>
         db.write(async (tx) => {
           const found = await tx.run(lockStock, [{ sku: 'B' }, { sku: 'A' }]);
-          await tx.run(setStock, found.map(({ sku, available }) => ({ sku, available: available + 1 })));
+          await tx.run(
+            setStock,
+            found.map(({ sku, available }) => ({ sku, available: available + 1 })),
+          );
         }),
       ),
     );
@@ -221,9 +281,10 @@ export function databaseSuite(test: TestDatabase): void {
   it('comes through when units take the same rows in opposite order', async () => {
     const { db } = await opened();
     await insert(db, stock('A', 100), stock('B', 100));
-    const take = (...skus: string[]) => db.write(async (tx) => {
-      for (const sku of skus) await tx.run(takeStock, [{ sku, quantity: 1 }]);
-    });
+    const take = (...skus: string[]) =>
+      db.write(async (tx) => {
+        for (const sku of skus) await tx.run(takeStock, [{ sku, quantity: 1 }]);
+      });
     await Promise.all(Array.from({ length: 6 }, (_, i) => (i % 2 === 0 ? take('A', 'B') : take('B', 'A'))));
     expect(await db.read.run(readStock, [{ sku: 'A' }, { sku: 'B' }])).toEqual([stock('A', 94), stock('B', 94)]);
   }, 60_000);
@@ -253,12 +314,18 @@ export function databaseSuite(test: TestDatabase): void {
     const pages: string[][] = [];
     let after = '';
     for (;;) {
-      const page = await db.read.query(build.selectFrom('stock').selectAll().where('available', '<', 3).where('sku', '>', after).orderBy('sku').limit(4));
+      const page = await db.read.query(
+        build.selectFrom('stock').selectAll().where('available', '<', 3).where('sku', '>', after).orderBy('sku').limit(4),
+      );
       if (page.length === 0) break;
       pages.push(page.map(({ sku }) => sku));
       after = page.at(-1)!.sku;
     }
-    expect(pages.flat()).toEqual(Array.from({ length: 25 }, (_, i) => i).filter((i) => i % 5 < 3).map((i) => `S${String(i).padStart(2, '0')}`));
+    expect(pages.flat()).toEqual(
+      Array.from({ length: 25 }, (_, i) => i)
+        .filter((i) => i % 5 < 3)
+        .map((i) => `S${String(i).padStart(2, '0')}`),
+    );
     expect(pages.map(({ length }) => length)).toEqual([4, 4, 4, 3]);
     expect(await db.read.query(build.selectFrom('stock').select('note').where('sku', '=', 'S00'), { json: ['note'] })).toEqual([{ note: [1] }]);
     expect(await db.write((tx) => tx.query(build.deleteFrom('stock').where('available', '=', 4).returning('sku')))).toHaveLength(5);
@@ -266,7 +333,9 @@ export function databaseSuite(test: TestDatabase): void {
 
   it('runs a script in one transaction', async () => {
     const { db } = await opened();
-    await expect(db.script(`insert into stock (sku, available) values ('A', 1); insert into stock (sku, available) values ('B', -1)`)).rejects.toThrow();
+    await expect(
+      db.script(`insert into stock (sku, available) values ('A', 1); insert into stock (sku, available) values ('B', -1)`),
+    ).rejects.toThrow();
     expect(await skusOf(db)).toEqual([]);
     await db.script(`insert into stock (sku, available) values ('A', 1); insert into stock (sku, available) values ('B', 1)`);
     expect(await skusOf(db)).toEqual(['A', 'B']);

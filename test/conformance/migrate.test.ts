@@ -27,13 +27,19 @@ describe.each(databases())('migrations on $name', (test) => {
     return { folder: pathToFileURL(path), change };
   }
 
-  const FILES = { '0001_orders': 'create table orders (id text primary key);\ncreate index orders_id on orders (id);', '0002_first': `insert into orders (id) values ('ord_1')` };
+  const FILES = {
+    '0001_orders': 'create table orders (id text primary key);\ncreate index orders_id on orders (id);',
+    '0002_first': `insert into orders (id) values ('ord_1')`,
+  };
 
   it('applies each once, in order, and writes down what and when', async () => {
     const { db } = await opened();
     const { folder, change } = await folderOf(FILES);
     const other = await folderOf({ '0001_orders': 'create table payments (id text primary key)' });
-    const sets = [{ room: 'orders', folder }, { room: 'payments', folder: other.folder }];
+    const sets = [
+      { room: 'orders', folder },
+      { room: 'payments', folder: other.folder },
+    ];
     await migrate(db, sets, 1_000);
     await migrate(db, sets, 2_000);
     await change({ '0003_second': `insert into orders (id) values ('ord_2')` });
@@ -58,7 +64,10 @@ describe.each(databases())('migrations on $name', (test) => {
 
   it('leaves nothing of what it could not finish', async () => {
     const { db } = await opened();
-    const { folder, change } = await folderOf({ ...FILES, '0003_broken': 'create table later (id text primary key); insert into nowhere values (1)' });
+    const { folder, change } = await folderOf({
+      ...FILES,
+      '0003_broken': 'create table later (id text primary key); insert into nowhere values (1)',
+    });
     await expect(migrate(db, [{ room: 'orders', folder }], 1)).rejects.toThrow('nowhere');
     await expect(db.read.raw('select * from orders')).rejects.toThrow('orders');
     await change({ '0003_broken': 'create table later (id text primary key)' });

@@ -7,7 +7,10 @@ import { statement } from '../../src/db/database.ts';
 import { openSqlite } from '../../src/db/sqlite.ts';
 
 const [file = '', first = '0', count = '0'] = process.argv.slice(2);
-const insertRow = statement<{ id: number; body: string }>({ id: 'bigint', body: 'text' }, (rows) => `insert into row_of_test (id, body) select row.id, row.body from ${rows}`);
+const insertRow = statement<{ id: number; body: string }>(
+  { id: 'bigint', body: 'text' },
+  (rows) => `insert into row_of_test (id, body) select row.id, row.body from ${rows}`,
+);
 const db = openSqlite({ name: 'writer', file });
 let next = Number(first);
 const end = Number(count) === 0 ? Number.POSITIVE_INFINITY : next + Number(count);

@@ -39,7 +39,7 @@ type Row = Readonly<Record<string, string | number | null>> & { readonly order_i
 
 const PRICE = 450;
 /** Pieces an order takes, told by its key. */
-const piecesOf = (key: string): number => 1 + (key.length + key.charCodeAt(key.length - 1)) % 3;
+const piecesOf = (key: string): number => 1 + ((key.length + key.charCodeAt(key.length - 1)) % 3);
 
 export async function killAgainAndAgain(options: KillOptions): Promise<KillReport> {
   const folder = await mkdtemp(join(tmpdir(), 'waybill-kills-'));
@@ -144,7 +144,10 @@ async function compare(url: string, answers: ReadonlyMap<string, Order>): Promis
 
   for (const key of [...answers.keys()].slice(-200)) {
     const again = await placeOnce(url, key);
-    say(JSON.stringify(again.body) === JSON.stringify(answers.get(key)), `${key}, sent again, is answered ${again.status} ${JSON.stringify(again.body)}`);
+    say(
+      JSON.stringify(again.body) === JSON.stringify(answers.get(key)),
+      `${key}, sent again, is answered ${again.status} ${JSON.stringify(again.body)}`,
+    );
   }
   const letters = await listOf<Row>(url, '/v1/dead-letters');
   say(letters.length === 0, `there are dead letters: ${JSON.stringify(letters[0])}`);
@@ -157,7 +160,12 @@ async function compare(url: string, answers: ReadonlyMap<string, Order>): Promis
 async function atRest(url: string): Promise<boolean> {
   const { body: consumers } = await ask<{ items: { depth: number }[] }>(url, 'GET', '/v1/consumers');
   if (consumers.items.some(({ depth }) => depth > 0)) return false;
-  for (const path of ['/v1/orders?status=pending', '/v1/payments?status=requested', '/v1/shipments?status=pending', '/v1/notifications?status=pending']) {
+  for (const path of [
+    '/v1/orders?status=pending',
+    '/v1/payments?status=requested',
+    '/v1/shipments?status=pending',
+    '/v1/notifications?status=pending',
+  ]) {
     const { body } = await ask<{ items: unknown[] }>(url, 'GET', `${path}&limit=1`);
     if (body.items.length > 0) return false;
   }

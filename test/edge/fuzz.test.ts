@@ -31,14 +31,77 @@ const pick = <T>(values: readonly T[]): T => values[Math.floor(world.random() * 
 
 // Written as JSON, because much of it is not what JSON.stringify would write.
 const VALUES: readonly string[] = [
-  'null', 'true', '0', '-1', '1.5', '-0', '1e400', '-1e400', '1e15', '9007199254740993', '123456789012345678901234567890', '[]', '{}', '[[]]', '[null]', '""', '" "',
-  '"\\u0000"', '"a\\u0000b"', '"\\ud800"', '"\\udfff\\ud800"', '"\\u202e"', '"\\ufeff"', '"\\r\\nSet-Cookie: a=b"', '"🛒"', '"ı̇ß"', '"\'; drop table orders; --"', '"%00"', '"../../etc/passwd"',
-  '"__proto__"', '{"__proto__":{"admin":true}}', '{"constructor":{"prototype":{"admin":true}}}', '{"toString":1}', '{"length":-1}', '"2026-13-45T99:99:99Z"',
-  `"${'x'.repeat(10_000)}"`, `"${'é'.repeat(300)}"`, `[${'1,'.repeat(2_000)}1]`, `${'['.repeat(200)}${']'.repeat(200)}`,
+  'null',
+  'true',
+  '0',
+  '-1',
+  '1.5',
+  '-0',
+  '1e400',
+  '-1e400',
+  '1e15',
+  '9007199254740993',
+  '123456789012345678901234567890',
+  '[]',
+  '{}',
+  '[[]]',
+  '[null]',
+  '""',
+  '" "',
+  '"\\u0000"',
+  '"a\\u0000b"',
+  '"\\ud800"',
+  '"\\udfff\\ud800"',
+  '"\\u202e"',
+  '"\\ufeff"',
+  '"\\r\\nSet-Cookie: a=b"',
+  '"🛒"',
+  '"ı̇ß"',
+  '"\'; drop table orders; --"',
+  '"%00"',
+  '"../../etc/passwd"',
+  '"__proto__"',
+  '{"__proto__":{"admin":true}}',
+  '{"constructor":{"prototype":{"admin":true}}}',
+  '{"toString":1}',
+  '{"length":-1}',
+  '"2026-13-45T99:99:99Z"',
+  `"${'x'.repeat(10_000)}"`,
+  `"${'é'.repeat(300)}"`,
+  `[${'1,'.repeat(2_000)}1]`,
+  `${'['.repeat(200)}${']'.repeat(200)}`,
 ];
 const TEXTS: readonly string[] = [
-  '%00', '%ff', '%ED%A0%80', '..%2f..%2f', '%F0%9F%9B%92', 'null', '-1', '1e9', '%20', '__proto__', 'constructor', 'x'.repeat(300), "'%20or%201=1", 'ord_%00', '%2527', '%7B%7D',
-  ...['[]', '[null]', '[1]', '["a","b","c"]', '{"0":"a"}', '[1e400]', '["\\ud800"]', '[9007199254740993,"a"]', '[-1]', '"a"', '["\\u0000"]', '[["a"]]'].map((text) => Buffer.from(text).toString('base64url')),
+  '%00',
+  '%ff',
+  '%ED%A0%80',
+  '..%2f..%2f',
+  '%F0%9F%9B%92',
+  'null',
+  '-1',
+  '1e9',
+  '%20',
+  '__proto__',
+  'constructor',
+  'x'.repeat(300),
+  "'%20or%201=1",
+  'ord_%00',
+  '%2527',
+  '%7B%7D',
+  ...[
+    '[]',
+    '[null]',
+    '[1]',
+    '["a","b","c"]',
+    '{"0":"a"}',
+    '[1e400]',
+    '["\\ud800"]',
+    '[9007199254740993,"a"]',
+    '[-1]',
+    '"a"',
+    '["\\u0000"]',
+    '[["a"]]',
+  ].map((text) => Buffer.from(text).toString('base64url')),
 ];
 
 let app: TestApp;
@@ -77,7 +140,8 @@ async function complaint({ method, path, body, headers }: Asked, mayWork = false
   if (answer.status < 400) return mayWork ? undefined : `${about}: is taken (${answer.status})`;
   if (answer.status >= 500) return `${about}: ${answer.status} ${text}`;
   if (method === 'HEAD') return undefined;
-  if (answer.headers.get('content-type')?.startsWith('application/problem+json') !== true) return `${about}: ${answer.status} ${answer.headers.get('content-type')} ${text.slice(0, 100)}`;
+  if (answer.headers.get('content-type')?.startsWith('application/problem+json') !== true)
+    return `${about}: ${answer.status} ${answer.headers.get('content-type')} ${text.slice(0, 100)}`;
   const { code, status } = JSON.parse(text) as { code: string; status: number };
   return Object.hasOwn(CATALOGUE, code) && status === answer.status ? undefined : `${about}: ${text}`;
 }
@@ -85,7 +149,9 @@ async function complaint({ method, path, body, headers }: Asked, mayWork = false
 async function complaints(asked: Iterable<Asked>, mayWork = false): Promise<string[]> {
   const found: string[] = [];
   for (const one of asked) {
-    const wrong = await complaint(one, mayWork).catch((error: unknown) => `${one.method} ${one.path.slice(0, 120)} ${one.body?.slice(0, 200)}: ${String(error)}`);
+    const wrong = await complaint(one, mayWork).catch(
+      (error: unknown) => `${one.method} ${one.path.slice(0, 120)} ${one.body?.slice(0, 200)}: ${String(error)}`,
+    );
     if (wrong !== undefined) found.push(wrong);
     if (found.length === SHOWN) break;
   }
@@ -150,14 +216,28 @@ describe.each(grounds)('asked wrongly, on $name', ({ postgres }) => {
 
   test('with bodies that are none, too deep, or of another type, which change nothing', async () => {
     const texts = ['{', '[1,]', 'NaN', "{'a':1}", '\u0000', '{"a":1}{"b":2}', '"', '\ufeff{}', 'undefined', '[]', '1', '"text"', 'null', 'true'];
-    const deep = ['[', '{"a":'].flatMap((open) => [open.repeat(DEEP) + (open === '[' ? ']' : '1' + '}').repeat(1), `${open.repeat(DEEP)}1${(open === '[' ? ']' : '}').repeat(DEEP)}`]);
+    const deep = ['[', '{"a":'].flatMap((open) => [
+      open.repeat(DEEP) + (open === '[' ? ']' : '1' + '}').repeat(1),
+      `${open.repeat(DEEP)}1${(open === '[' ? ']' : '}').repeat(DEEP)}`,
+    ]);
     const asked = writes().flatMap(({ method, path }) => [
       ...[...texts, ...deep].flatMap((body) => [
         { method, path: filled(path), body },
         { method, path: filled(path), body, headers: { 'idempotency-key': `n${Math.floor(world.random() * 1e9)}` } },
       ]),
-      ...deep.slice(1).map((body) => ({ method, path: filled(path), body: `{"ship_to":${body},"lines":${body}}`, headers: { 'idempotency-key': 'deep' } })),
-      ...['text/plain', 'application/x-www-form-urlencoded', 'application/json; charset=utf-16', 'application/xml', '', ';', 'application/json;;;', 'a'.repeat(4_000)].map((type) => ({
+      ...deep
+        .slice(1)
+        .map((body) => ({ method, path: filled(path), body: `{"ship_to":${body},"lines":${body}}`, headers: { 'idempotency-key': 'deep' } })),
+      ...[
+        'text/plain',
+        'application/x-www-form-urlencoded',
+        'application/json; charset=utf-16',
+        'application/xml',
+        '',
+        ';',
+        'application/json;;;',
+        'a'.repeat(4_000),
+      ].map((type) => ({
         method,
         path: filled(path),
         body: '"wrong"',

@@ -17,7 +17,7 @@ describe.each(databases())('a consumer on $name', (database) => {
   afterEach(() => bench.close());
 
   /** A service whose handler throws what `poison` answers for one of the messages. */
-  const inventory = (poison: (message: Message) => unknown = () => undefined, dedupe: Dedupe = 'inbox'): Promise<Station> => {
+  const inventory = (poison: (message: Message) => Error | undefined = () => undefined, dedupe: Dedupe = 'inbox'): Promise<Station> => {
     const throwing = (_: unknown, messages: readonly Message[]): void => {
       for (const message of messages) {
         const error = poison(message);

@@ -70,7 +70,10 @@ const pglite: TestDatabase = {
   name: 'pglite',
   async open() {
     const schema = throwAwayName();
-    return handles(() => databaseOver({ name: 'test', sessions: pgliteSessions(schema) }), () => dropPgliteSchema(schema));
+    return handles(
+      () => databaseOver({ name: 'test', sessions: pgliteSessions(schema) }),
+      () => dropPgliteSchema(schema),
+    );
   },
 };
 
@@ -79,7 +82,10 @@ export function postgresAt(url: string): TestDatabase {
     name: 'postgres',
     async open() {
       const schema = throwAwayName();
-      return handles(() => openPostgres({ name: 'test', url, schema, poolMax: 4 }), () => ask(url, `drop schema if exists ${schema} cascade`));
+      return handles(
+        () => openPostgres({ name: 'test', url, schema, poolMax: 4 }),
+        () => ask(url, `drop schema if exists ${schema} cascade`),
+      );
     },
   };
 }
@@ -98,12 +104,19 @@ export async function ask(url: string, text: string): Promise<void> {
 async function findPostgres(): Promise<string | undefined> {
   const told = process.env.WAYBILL_TEST_POSTGRES_URL;
   const socket = '/var/run/postgresql/.s.PGSQL.5432';
-  const guesses = ['postgres://postgres@127.0.0.1:5432/postgres', ...(existsSync(socket) ? ['postgres://postgres@localhost/postgres?host=/var/run/postgresql'] : [])];
+  const guesses = [
+    'postgres://postgres@127.0.0.1:5432/postgres',
+    ...(existsSync(socket) ? ['postgres://postgres@localhost/postgres?host=/var/run/postgresql'] : []),
+  ];
   for (const url of told === undefined ? guesses : [told]) {
-    const answers = await ask(url, 'select 1').then(() => true, () => false);
+    const answers = await ask(url, 'select 1').then(
+      () => true,
+      () => false,
+    );
     if (answers) return url;
   }
-  if (process.env.CI === 'true') throw new Error(`no PostgreSQL at ${told ?? guesses.join(' or ')}, and CI=true: start one, or set WAYBILL_TEST_POSTGRES_URL`);
+  if (process.env.CI === 'true')
+    throw new Error(`no PostgreSQL at ${told ?? guesses.join(' or ')}, and CI=true: start one, or set WAYBILL_TEST_POSTGRES_URL`);
   return undefined;
 }
 

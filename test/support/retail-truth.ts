@@ -21,7 +21,7 @@ interface Sold {
 /** Fields of one line; quotes may hold commas, never line breaks. */
 function fieldsOf(text: string): string[] {
   const fields: string[] = [];
-  for (let rest = text; ; ) {
+  for (let rest = text; ;) {
     const quoted = /^"((?:[^"]|"")*)"/.exec(rest);
     const field = quoted?.[0] ?? /^[^,]*/.exec(rest)![0];
     fields.push(quoted ? quoted[1]!.replaceAll('""', '"') : field);
@@ -48,12 +48,30 @@ export function readSold(csv: string): Sold[] {
     .split(/\r?\n/)
     .slice(1)
     .map((line) => {
-      const [invoice, code, , quantity, date, price, customer, country] = fieldsOf(line) as [string, string, string, string, string, string, string, string];
+      const [invoice, code, , quantity, date, price, customer, country] = fieldsOf(line) as [
+        string,
+        string,
+        string,
+        string,
+        string,
+        string,
+        string,
+        string,
+      ];
       const [day, time] = date.split(' ') as [string, string];
       const [m, d, y] = day.split('/') as [string, string, string];
       const [hour, minute] = time.split(':') as [string, string];
       const iso = `${y}-${pad(m)}-${pad(d)}`;
-      return { invoice, code, quantity: Number(quantity), price: thousandths(price), customer, country, day: iso, minute: `${iso} ${pad(hour)}:${minute}` };
+      return {
+        invoice,
+        code,
+        quantity: Number(quantity),
+        price: thousandths(price),
+        customer,
+        country,
+        day: iso,
+        minute: `${iso} ${pad(hour)}:${minute}`,
+      };
     });
 }
 
@@ -61,7 +79,8 @@ const worth = (lines: readonly Sold[]): number => lines.reduce((sum, { quantity,
 const pieces = (lines: readonly Sold[]): number => lines.reduce((sum, { quantity }) => sum + quantity, 0);
 const distinct = (lines: readonly Sold[], of: (line: Sold) => string): number => new Set(lines.map(of)).size;
 const invoices = (lines: readonly Sold[]): number => distinct(lines, ({ invoice }) => invoice);
-const by = (lines: readonly Sold[], of: (line: Sold) => string): [string, Sold[]][] => [...Map.groupBy(lines, of)].sort(([a], [b]) => (a < b ? -1 : 1));
+const by = (lines: readonly Sold[], of: (line: Sold) => string): [string, Sold[]][] =>
+  [...Map.groupBy(lines, of)].sort(([a], [b]) => (a < b ? -1 : 1));
 
 export function truthOf(lines: readonly Sold[]) {
   const sale = lines.filter(({ invoice }) => /^\d/.test(invoice));
@@ -80,7 +99,10 @@ export function truthOf(lines: readonly Sold[]) {
       invoices_by_kind: { sale: invoices(sale), cancel: invoices(cancel), adjust: invoices(adjust) },
       stock_codes: distinct(lines, ({ code }) => code),
       stock_codes_case_insensitive: distinct(lines, ({ code }) => code.toUpperCase()),
-      customers: distinct(lines.filter(({ customer }) => customer !== ''), ({ customer }) => customer),
+      customers: distinct(
+        lines.filter(({ customer }) => customer !== ''),
+        ({ customer }) => customer,
+      ),
       countries: distinct(lines, ({ country }) => country),
       first: minutes[0],
       last: minutes.at(-1),
@@ -102,8 +124,21 @@ export function truthOf(lines: readonly Sold[]) {
       stock_adjustment_lines: gone.length,
       stock_adjustment_units: pieces(gone),
     },
-    by_month: Object.fromEntries(by(lines, ({ day }) => day.slice(0, 7)).map(([month, all]) => [month, { lines: all.length, invoices: invoices(all), net_units: pieces(all), net: pounds(worth(all)), gross_sales: pounds(worth(all.filter(isSold))) }])),
-    by_country: Object.fromEntries(by(lines, ({ country }) => country).map(([country, all]) => [country, { invoices: invoices(all), lines: all.length, net: pounds(worth(all)) }])),
+    by_month: Object.fromEntries(
+      by(lines, ({ day }) => day.slice(0, 7)).map(([month, all]) => [
+        month,
+        {
+          lines: all.length,
+          invoices: invoices(all),
+          net_units: pieces(all),
+          net: pounds(worth(all)),
+          gross_sales: pounds(worth(all.filter(isSold))),
+        },
+      ]),
+    ),
+    by_country: Object.fromEntries(
+      by(lines, ({ country }) => country).map(([country, all]) => [country, { invoices: invoices(all), lines: all.length, net: pounds(worth(all)) }]),
+    ),
   };
 }
 

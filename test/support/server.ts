@@ -42,7 +42,12 @@ export interface ServerOptions {
 const ownEnvironment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WAYBILL_')));
 
 /** Starts the program and waits until it is ready. Throws with all it printed when it ends before. */
-export async function startServer({ command = ['node', 'bin/waybill.mjs', 'start'], env = {}, dataDir, port: wanted }: ServerOptions = {}): Promise<Server> {
+export async function startServer({
+  command = ['node', 'bin/waybill.mjs', 'start'],
+  env = {},
+  dataDir,
+  port: wanted,
+}: ServerOptions = {}): Promise<Server> {
   const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'waybill-server-')));
   const port = wanted ?? (await freePort());
   const [program, ...given] = command;
