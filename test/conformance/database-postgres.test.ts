@@ -31,8 +31,10 @@ async function until(yes: () => Promise<boolean>): Promise<void> {
 /** Passes bytes on to PostgreSQL, and cuts every connection when `cutAt` finds what a client sends to be the moment. */
 async function proxy(target: URL, cutAt: (bytes: Buffer) => boolean): Promise<string> {
   const sockets = new Set<Socket>();
+  const port = Number(target.port || 5432);
+  const folder = target.searchParams.get('host'); // of its Unix socket, where that is how it is reached
   const server = createServer((client) => {
-    const upstream = connect(Number(target.port || 5432), target.hostname);
+    const upstream = folder === null ? connect(port, target.hostname) : connect(`${folder}/.s.PGSQL.${port}`);
     for (const socket of [client, upstream]) {
       sockets.add(socket);
       socket.on('error', () => undefined);
@@ -54,6 +56,7 @@ async function proxy(target: URL, cutAt: (bytes: Buffer) => boolean): Promise<st
   });
   const url = new URL(target);
   url.hostname = '127.0.0.1';
+  url.searchParams.delete('host');
   url.port = String((server.address() as AddressInfo).port);
   return url.href;
 }
