@@ -109,13 +109,14 @@ const reservedLinesOf = statement<Id, AuditedReservation['lines'][number] & OfOr
 );
 const paymentsOf = statement<Id, AuditedPayment & OfOrder>(
   { id: 'text' },
+  // The payment of an order has its id with another prefix; there is no index by order.
   (rows) => `
-    select p.order_id, p.id, p.status, p.amount, p.held, p.captured, p.under_way, p.version, p.updated_at
-    from ${rows} join payment p on p.order_id = row.id`,
+    select row.id as order_id, p.id, p.status, p.amount, p.held, p.captured, p.under_way, p.version, p.updated_at
+    from ${rows} join payment p on p.id = 'pay_' || substr(row.id, 5) and p.order_id = row.id`,
 );
 const shipmentsOf = statement<Id, AuditedShipment & OfOrder>(
   { id: 'text' },
-  // The shipment of an order has its id with another prefix; there is no index by order.
+  // Likewise.
   (rows) => `
     select row.id as order_id, s.id, s.status, s.warehouse_id, s.updated_at, s.lines
     from ${rows} join shipment s on s.id = 'shp_' || substr(row.id, 5) and s.order_id = row.id`,

@@ -17,7 +17,8 @@ const levelSubject = `'stock of ' || c.sku || ' in ' || c.warehouse_id`;
 
 /**
  * For each order and sku: what its reservation lists while it is in `status`, and what the ledger moved in its name. An order in whose
- * name something moved without a reservation is met as well.
+ * name something moved without a reservation is met as well. "Exists", because SQLite reads a join from the longer side: all reservations,
+ * for each chunk.
  */
 const reservedAndMoved = (status: string, moved: string): string => `
   with chunk as (
@@ -28,7 +29,7 @@ const reservedAndMoved = (status: string, moved: string): string => `
   ),
   listed as (
     select l.order_id, l.sku, sum(l.quantity) as pieces from reservation_line l
-    where l.order_id in (select r.order_id from reservation r join chunk c on c.order_id = r.order_id where r.status = '${status}')
+    where l.order_id in (select c.order_id from chunk c where exists (select 1 from reservation r where r.order_id = c.order_id and r.status = '${status}'))
     group by l.order_id, l.sku
   ),
   moved as (
