@@ -2,7 +2,7 @@
  * What came in, checked against a route's schemas, and what is wrong with it in words a person can act on.
  *
  * All parts are checked and all faults named at once. Fields nobody knows are refused, in bodies and in queries: a misspelt optional
- * field would otherwise be dropped without a word, and `discuont` costs money.
+ * field would otherwise be dropped without a word, and `discuont` costs money. They are looked for in what is otherwise right.
  */
 import type { z } from 'zod';
 import { type FieldError, Refusal } from '../kernel/errors.ts';
@@ -76,7 +76,7 @@ function explain(issue: Issue, given: unknown): FieldError[] {
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownField(field === '' ? key : `${field}.${key}`));
   if (at(given, issue.path) === undefined && issue.code !== 'custom') return [{ field, rule: 'is required', remedy: `Send ${expected(issue)}.` }];
   if (issue.code === 'invalid_union' && issue.errors.length > 0) return explainUnion(issue.errors, issue.path, given);
-  const [rule, remedy] = words(issue);
+  const [rule, remedy] = words(issue, at(given, issue.path));
   return [{ field, rule, remedy }];
 }
 
@@ -125,10 +125,10 @@ function expected(issue: Issue): string {
 }
 
 /** Rule (follows the field's name) and remedy (a sentence of its own). */
-function words(issue: Issue): [rule: string, remedy: string] {
+function words(issue: Issue, value: unknown): [rule: string, remedy: string] {
   switch (issue.code) {
     case 'invalid_type':
-      return [`must be ${nounOf(issue.expected)}`, `Send ${nounOf(issue.expected)}${issue.expected === 'string' ? '' : ', without quotes'}.`];
+      return [`must be ${nounOf(issue.expected)}`, `Send ${nounOf(issue.expected)}${typeof value === 'string' ? ', without quotes' : ''}.`];
     case 'too_small': {
       const least = units(issue.origin, issue.minimum);
       const more = issue.inclusive === false ? 'more than' : 'at least';

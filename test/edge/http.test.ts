@@ -161,10 +161,17 @@ describe('refusals', () => {
     expect(body).toMatchObject({ code: 'invalid_request', retryable: false, detail: 'lines.0.sku must not be empty, and 4 more' });
     expect(body.errors).toEqual([
       { field: 'lines.0.sku', rule: 'must not be empty', remedy: 'Send a text.' },
-      { field: 'lines.0.quantity', rule: 'must be a whole number', remedy: 'Send a whole number, without quotes.' },
+      { field: 'lines.0.quantity', rule: 'must be a whole number', remedy: 'Send a whole number.' },
       { field: 'lines.1.sku', rule: 'is required', remedy: 'Send a text.' },
       { field: 'lines.1.quantity', rule: 'must be at most 99', remedy: 'Send at most 99.' },
       { field: 'kind', rule: 'must be one of a, b', remedy: 'Send one of a, b.' },
+    ]);
+  });
+
+  test('quotes are named where there are some', async () => {
+    const answer = await post(`${await open()}/v1/orders`, { lines: [{ sku: 'A', quantity: '2' }], kind: 'a' });
+    expect((await problem(answer)).errors).toMatchObject([
+      { field: 'lines.0.quantity', remedy: expect.stringMatching(/^Send a .*number, without quotes\.$/) },
     ]);
   });
 
