@@ -45,14 +45,15 @@ export interface Sorted {
   readonly unsound: readonly { readonly message: Message; readonly fault: Fault }[];
 }
 
-/** Checks what this process has not checked itself. Pure. */
+/** Checks what this process has not checked itself, and what is redriven: it may be a dead letter because it breaks its contract. Pure. */
 export function sort(deliveries: readonly Delivery[], routing: Routing): Sorted {
   const sound: Message[] = [];
   const unsound: { message: Message; fault: Fault }[] = [];
   for (const delivery of deliveries) {
     if (delivery.undecodable !== undefined) unsound.push(undecodable(delivery.undecodable, 'it is not JSON'));
     for (const message of delivery.messages) {
-      const wrong = delivery.trusted && routing.has(message.type) ? undefined : check(message, routing);
+      const trusted = delivery.trusted === true && message.redrive === undefined && routing.has(message.type);
+      const wrong = trusted ? undefined : check(message, routing);
       if (wrong === undefined) sound.push(message);
       else unsound.push(wrong);
     }

@@ -69,6 +69,17 @@ describe.each(databases())('dead letters on $name', (database) => {
     await until('it is said again', () => transport.published.filter(({ type }) => type === 'message.dead_lettered').length === 2);
   });
 
+  it('a message that breaks its contract breaks it when it is redriven, too, however it is delivered', async () => {
+    await transport.deliver([command('o1', { data: { order_id: 7 } })]);
+    const [letter] = (await deadLetters.list(db(), {}, undefined, 200)).items;
+    await redrive(letter!.id);
+    await until('it is on its way', () => transport.published.some(({ destination }) => destination === 'inventory'));
+    const pack = transport.published.find(({ destination }) => destination === 'inventory');
+    await transport.deliver(pack!.messages, { trusted: true }); // as the bus within the process does
+    expect(await effects(station)).toEqual([]);
+    expect(await deadLetters.get(db(), letter!.id)).toMatchObject({ status: 'open', code: 'contract_violation', redrives: 1 });
+  });
+
   it('a redriven message that had had its effect after all has none again, and is resolved', async () => {
     await transport.deliver([command('o1', { id: 'msg_known' })]);
     broken.add('o1');
