@@ -63,8 +63,14 @@ export const sqlite: TestDatabase = {
   },
 };
 
-/** A name nobody else has, for what a test creates and drops in a shared server. */
-export const throwAwayName = (): string => `waybill_test_${randomBytes(6).toString('hex')}`;
+/** A name nobody else has, for what a test creates and drops in a shared server. It begins with the second it was made in. */
+export const throwAwayName = (now = Date.now()): string => `waybill_test_${Math.floor(now / 1_000).toString(36)}_${randomBytes(6).toString('hex')}`;
+
+/** Whether a thing of this name was left behind: by a run that was killed or interrupted, since an hour ago no other can be under way. */
+export function isLeftBehind(name: string, now = Date.now()): boolean {
+  const second = /^waybill_test_([0-9a-z]+)_[0-9a-f]{12}$/.exec(name)?.[1];
+  return second !== undefined && now - Number.parseInt(second, 36) * 1_000 > 3_600_000;
+}
 
 const pglite: TestDatabase = {
   name: 'pglite',
