@@ -38,11 +38,15 @@ test('no statement of a pass scans a table', async () => {
     const tables = (await db.read.raw<{ name: string }>(`select name from sqlite_master where type = 'table'`)).map((table) => table.name);
     for (const [text, parameters] of texts.get(name)!) {
       read += 1;
-      const plan = await db.read.raw<{ detail: string }>(`explain query plan ${text}`, Array.from({ length: parameters }, () => '[]'));
+      const plan = await db.read.raw<{ detail: string }>(
+        `explain query plan ${text}`,
+        Array.from({ length: parameters }, () => '[]'),
+      );
       for (const { detail } of plan) {
         const scanned = /^SCAN (\w+)/.exec(detail)?.[1];
         // An alias counts as the table it stands for.
-        const real = scanned !== undefined && (tables.includes(scanned) || tables.some((table) => new RegExp(`\\b${table} (as )?${scanned}\\b`).test(text)));
+        const real =
+          scanned !== undefined && (tables.includes(scanned) || tables.some((table) => new RegExp(`\\b${table} (as )?${scanned}\\b`).test(text)));
         if (real) scans.push(`${name}: ${detail} in ${text.trim().slice(0, 120)}`);
       }
     }
