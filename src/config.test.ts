@@ -66,6 +66,10 @@ describe('loadConfig', () => {
     expect(faultsOf({ PORT: port })).toHaveLength(1);
   });
 
+  test.each(['1 hour', '3651d', '999999999d'])('refuses DEADLINE_STOCK=%j: no such moment can be written as a date', (text) => {
+    expect(faultsOf({ DEADLINE_STOCK: text })).toEqual(['DEADLINE_STOCK must be a duration such as 90s, 15m, 1h or 2d, at most 3650d.']);
+  });
+
   test.each([
     ['90s', 90_000],
     ['250ms', 250],

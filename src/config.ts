@@ -39,10 +39,13 @@ const wholeNumber = (least: number, most: number) =>
     const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
     return value >= least && value <= most ? value : fail(context, `must be a whole number from ${least} to ${most}`);
   });
+/** Ten years: a moment much later than that cannot be written as a date, and nobody has to wait so long. */
+const DURATION_MAX = 3_650 * UNITS.d;
 /** `90s`, `15m`, `1h`, `2d` as milliseconds. */
 const duration = z.string().transform((text, context) => {
   const match = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text);
-  return match ? Number(match[1]) * UNITS[match[2] as keyof typeof UNITS] : fail(context, 'must be a duration such as 90s, 15m, 1h or 2d');
+  const ms = match ? Number(match[1]) * UNITS[match[2] as keyof typeof UNITS] : Number.NaN;
+  return ms <= DURATION_MAX ? ms : fail(context, 'must be a duration such as 90s, 15m, 1h or 2d, at most 3650d');
 });
 const flag = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
 const url = (...protocols: readonly string[]) =>

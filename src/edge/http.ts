@@ -64,6 +64,8 @@ const SHEDDABLE: ReadonlySet<string> = new Set(['POST /v1/orders']);
 /** How long a request may take to arrive, and a stop may wait for answers under way, milliseconds. */
 const REQUEST_MS = 30_000;
 const DRAIN_MS = 10_000;
+/** How often a fault of one code is logged, at most: a full disk fails 900 requests a second, and the log may be on that disk. */
+const LOUD_MS = 1_000;
 
 const HEADERS = {
   'x-content-type-options': 'nosniff',
@@ -88,7 +90,8 @@ export function openEdge(options: EdgeOptions): Edge {
     httpRequests.observe({ method: request.method, route: request.routeOptions.url ?? 'none', status: reply.statusCode }, reply.elapsedTime / 1000);
     next();
   });
-  app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, telemetry));
+  const loud = oncePer(LOUD_MS, world);
+  app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, telemetry, loud));
   const methods = methodsOf(routes, doors);
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0]!;
@@ -186,11 +189,23 @@ function addDoor(app: FastifyInstance, door: Door): void {
   });
 }
 
-function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply, { log }: Telemetry): void {
+/** Answers whether something of a name is due to be told; what was told less than `ms` ago is not. */
+function oncePer(ms: number, world: World): (name: string) => boolean {
+  const toldAt = new Map<string, number>();
+  return (name) => {
+    const now = world.now();
+    if (Math.abs(now - (toldAt.get(name) ?? -ms)) < ms) return false;
+    toldAt.set(name, now);
+    return true;
+  };
+}
+
+function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply, { log }: Telemetry, loud: (name: string) => boolean): void {
   const problem = problemOf(error, request.id);
   const about = { request_id: request.id, method: request.method, route: request.routeOptions.url, code: problem.code };
   if (CATALOGUE[codeOf(error)].sort === 'bug' && problem.status >= 500) log.error({ ...about, err: error }, 'a request hit a bug');
-  else if (error instanceof Fault && error.code !== 'overloaded') log.warn({ ...about, err: error }, 'a request could not be answered');
+  else if (error instanceof Fault && error.code !== 'overloaded' && loud(error.code))
+    log.warn({ ...about, err: error }, 'a request could not be answered');
   else log.debug(about, 'a request was refused');
   const wait = retryAfterOf(codeOf(error));
   if (wait !== undefined && !reply.hasHeader('retry-after')) void reply.header('retry-after', wait);
