@@ -42,7 +42,16 @@ let minted = 0;
 const linesOf = (rows: number): Line[] =>
   Array.from({ length: rows }, (_, i) => {
     minted += 1;
-    return { id: `lin_01kaq${String(minted).padStart(21, '0')}`, order_id: `ord_01kaq${String(minted - i).padStart(21, '0')}`, sku: `SKU-${minted % 5_000}`, name: 'WHITE HANGING HEART T-LIGHT HOLDER', quantity: 6, unit_price: 255, currency: 'GBP', created_at: 1_767_225_600_000 + minted };
+    return {
+      id: `lin_01kaq${String(minted).padStart(21, '0')}`,
+      order_id: `ord_01kaq${String(minted - i).padStart(21, '0')}`,
+      sku: `SKU-${minted % 5_000}`,
+      name: 'WHITE HANGING HEART T-LIGHT HOLDER',
+      quantity: 6,
+      unit_price: 255,
+      currency: 'GBP',
+      created_at: 1_767_225_600_000 + minted,
+    };
   });
 
 interface Figure {
@@ -79,7 +88,8 @@ const bare = (units: number, rows: number): Promise<Figure> =>
     const figure = await measure(() => {
       connection.exec('begin immediate');
       for (let unit = 0; unit < units; unit += 1) {
-        for (const line of linesOf(rows)) insert.get(line.id, line.order_id, line.sku, line.name, line.quantity, line.unit_price, line.currency, line.created_at);
+        for (const line of linesOf(rows))
+          insert.get(line.id, line.order_id, line.sku, line.name, line.quantity, line.unit_price, line.currency, line.created_at);
       }
       connection.exec('commit');
       return units * rows;
@@ -101,7 +111,13 @@ const throughInterface = (units: number, rows: number): Promise<Figure> =>
   });
 
 const table: Record<string, string> = {};
-for (const [units, rows] of [[1, 1], [1, 200], [50, 1], [50, 20], [200, 20]] as const) {
+for (const [units, rows] of [
+  [1, 1],
+  [1, 200],
+  [50, 1],
+  [50, 20],
+  [200, 20],
+] as const) {
   const floor = await bare(units, rows);
   const ours = await throughInterface(units, rows);
   table[`${units} units of ${rows} rows a commit: rows/s (µs CPU a row), bare`] = `${Math.round(floor.rowsPerSecond)} (${floor.cpu.toFixed(2)})`;
