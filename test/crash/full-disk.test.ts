@@ -30,6 +30,10 @@ interface Answer {
   readonly items: readonly unknown[];
 }
 
+interface Health {
+  readonly checks: Readonly<Record<string, { readonly status: string; readonly detail?: string }>>;
+}
+
 const disk = mountDisk();
 
 describe.skipIf(disk === undefined)('a full disk', () => {
@@ -71,7 +75,13 @@ describe.skipIf(disk === undefined)('a full disk', () => {
       const late = await until(async () => ((await place(refused.key)).status === 201 ? place(refused.key) : undefined), 'the same order is taken');
       accepted.set(refused.key, late.body.id);
       expect(server.process.exitCode).toBeNull();
-      await until(async () => (await ask<Answer>(url, 'GET', '/health')).body.status === 'ok' || undefined, 'all is well again');
+      // All but the disk itself: on one as small as this there is always little room.
+      const others = async (): Promise<string[]> => {
+        const { disk: room, ...checks } = (await ask<Health>(url, 'GET', '/health')).body.checks;
+        expect(room).toMatchObject({ status: 'degraded', detail: expect.stringContaining('MB free') as string });
+        return Object.values(checks).map(({ status }) => status);
+      };
+      await until(async () => (await others()).every((status) => status === 'ok') || undefined, 'all is well again');
       const ready = () => listOf<{ order_id: string }>(url, '/v1/shipments?status=ready');
       const shipments = await until(async () => ((await ready()).length === accepted.size ? ready() : undefined), 'every parcel is ready');
       expect(new Set(shipments.map(({ order_id }) => order_id))).toEqual(new Set(accepted.values()));
