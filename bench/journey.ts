@@ -30,20 +30,18 @@ const server = await startServer();
 try {
   await stock(server);
   await load(`${server.url}/v1/orders`, { body: order, seconds: 5 }); // warm
-  await settled(server);
-
-  const before = { ...usage(server.pid), done: completed(server), at: performance.now() };
+  const before = { done: await settled(server), ...usage(server.pid), at: performance.now() };
   const full = await load(`${server.url}/v1/orders`, { body: order, seconds });
-  await settled(server);
-  const after = { ...usage(server.pid), done: completed(server), at: performance.now() };
+  const after = { done: await settled(server), ...usage(server.pid), at: performance.now() };
   const journeys = after.done - before.done;
   const perSecond = journeys / ((after.at - before.at) / 1000);
 
   const half = await load(`${server.url}/v1/orders`, { body: order, seconds, rate: perSecond / 2 });
-  await settled(server);
+  const orders = await settled(server);
+  assertReady(server, orders);
   const audit = (await (await fetch(`${server.url}/v1/audit?fresh=true`)).json()) as { violations: number };
   const { peakMb } = usage(server.pid);
-  const floor = floorPerSecond(server.dataDir, completed(server));
+  const floor = floorPerSecond(server.dataDir, orders);
 
   record('journey', {
     'whole journeys/s through HTTP': Math.round(perSecond),
@@ -73,24 +71,29 @@ async function stock({ url }: Server): Promise<void> {
   await post(`${url}/v1/stock/receipts`, { warehouse_id: warehouse.id, lines: order.lines.map(({ sku }) => ({ sku, quantity: 50_000_000 })) });
 }
 
-/** Orders whose shipment is ready and whose customer has been told. */
-function completed({ dataDir }: Server): number {
-  const ready = count(dataDir, 'shipping', `select count(*) as n from shipment where status = 'ready'`);
-  const told = count(dataDir, 'notifications', `select count(*) as n from notification where status = 'sent' and topic = 'order.confirmed'`);
-  return Math.min(ready, told);
+/** Orders placed; and orders whose shipment is ready and whose customer has been told: each is one message said by its service. */
+async function progress({ url }: Server): Promise<{ placed: number; completed: number }> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const value = (name: string): number => Number(new RegExp(`^${name} (\\d+)`, 'm').exec(text)?.[1] ?? 0);
+  const said = (service: string): number => value(`waybill_messages_published_total{service="${service}"}`);
+  return { placed: value('waybill_orders_placed_total{policy="default"}'), completed: Math.min(said('shipping'), said('notifications')) };
 }
 
-async function settled(server: Server): Promise<void> {
-  await until(async () => completed(server) === count(server.dataDir, 'orders', 'select count(*) as n from orders'));
+/** Waits until all that was placed is completed; answers how many that is, and looks it up in the databases. */
+async function settled(server: Server): Promise<number> {
+  let done = { placed: 0, completed: -1 };
+  await until(async () => {
+    done = await progress(server);
+    return done.placed === done.completed;
+  });
+  return done.completed;
 }
 
-function count(dataDir: string, service: string, sql: string): number {
-  const database = new DatabaseSync(join(dataDir, `${service}.db`), { readOnly: true });
-  try {
-    return (database.prepare(sql).get() as { n: number }).n;
-  } finally {
-    database.close();
-  }
+function assertReady({ dataDir }: Server, orders: number): void {
+  const database = new DatabaseSync(join(dataDir, 'shipping.db'), { readOnly: true });
+  const { n } = database.prepare(`select count(*) as n from shipment where status = 'ready'`).get() as { n: number };
+  database.close();
+  if (n !== orders) throw new Error(`${orders} orders were placed, and ${n} parcels are ready`);
 }
 
 /** Writes the rows of at most 20,000 orders again, into the same tables, one prepared insert a row, one commit per 100 orders and file. */

@@ -48,7 +48,7 @@ export const PERFORM_MS = 20_000;
 const STOP_MS = 5_000;
 /** How often due rows are looked for when nothing pokes. */
 const LOOK_MS = 500;
-const BATCH_MAX = 200;
+const BATCH_MAX = 400;
 /** How long to wait before outcomes that found no database are offered again. */
 const AGAIN_MS = 1_000;
 /** Tasks in memory that wait for their turn; beyond, they wait in their rows. */
@@ -59,7 +59,7 @@ export function runTasks<Task extends { readonly id: string }, Outcome>(
   telemetry: Telemetry,
   kind: TaskKind<Task, Outcome>,
 ): Tasks<Task> {
-  const { concurrency = 100 } = kind;
+  const { concurrency = 400 } = kind;
   const { db, world } = mailbox;
   const log = telemetry.log.child({ service: mailbox.service, task: kind.name });
   const waiting = new Map<string, { readonly task: Task; readonly leaseUntil: number }>();
