@@ -125,12 +125,10 @@ async function place(count: number): Promise<void> {
   await Promise.all(Array.from({ length: OPEN }, buyer));
 }
 
+/** Waits until `count` parcels are ready and customers told: each is one message said by its service. */
 async function settled(count: number): Promise<void> {
-  const done = async (service: keyof typeof parts, sql: string): Promise<boolean> =>
-    (await parts[service].mailbox.db.read.raw<{ n: number }>(sql))[0]!.n === count;
-  await until(
-    async () =>
-      (await done('shipping', `select count(*) as n from shipment where status = 'ready'`)) &&
-      (await done('notifications', `select count(*) as n from notification where status = 'sent'`)),
-  );
+  await until(async () => {
+    const { values: said } = await telemetry.metrics.published.get();
+    return ['shipping', 'notifications'].every((service) => said.some(({ labels, value }) => labels.service === service && value === count));
+  });
 }
