@@ -148,7 +148,7 @@ describe('words', () => {
     ['// TODO: retry', 'says TODO: do it now, or write down in docs/decisions why not'],
     ['see FIXME below', 'says FIXME: do it now, or write down in docs/decisions why not'],
     ['cd /home/ada/waybill', "names /home/ada, a path of somebody's machine"],
-    ['open("/work/main/src")', "names /work/main, a path of somebody's machine"],
+    ['open("/home/ada/src")', "names /home/ada, a path of somebody's machine"],
     ['registry=https://registry.example.org/', "names a package registry: which one to use is the installer's business"],
   ])('complain about %s', (text, complaint) => {
     expect(checkWords([file('docs/a.md', `fine\n${text}`)])).toEqual([`docs/a.md:2 ${complaint}`]);
