@@ -22,8 +22,8 @@ const BATCH_MESSAGES = 5_000;
 const LOOK_MS = 500;
 const LOOK_FIRST_MS = 25;
 /**
- * Confirmed rows are deleted together: after this time or this many. A crash makes duplicates of what is not deleted yet. At 20 ms
- * every fourth commit of a busy program was such a delete.
+ * Confirmed rows are deleted together: after this time or this many. A crash makes duplicates of what is not deleted yet. 200 ms
+ * spares commits; against 20 ms no gain in whole journeys was seen beyond the noise.
  */
 const DELETE_MS = 200;
 const DELETE_ROWS = 500;
