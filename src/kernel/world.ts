@@ -5,16 +5,15 @@
  * another world and replay a run exactly. A test bans `Date.now`, `Math.random`, `setTimeout` and their kin elsewhere.
  */
 import { randomFillSync } from 'node:crypto';
+import { type Clock, steadyClock } from './clock.ts';
 
 /** What an id is of. The prefix is part of the id, so that a person (and a log search) can tell what it names. */
 // oxfmt-ignore
 export type IdPrefix =
   | 'ord' | 'lin' | 'prd' | 'whs' | 'res' | 'pst' | 'pay' | 'pop' | 'shp' | 'ntf' | 'cus'
-  | 'msg' | 'dl' | 'tmr' | 'aud' | 'req' | 'adj' | 'rcp' | 'cnt' | 'pid';
+  | 'msg' | 'dl' | 'tmr' | 'aud' | 'req' | 'adj' | 'rcp' | 'cnt' | 'pid' | 'qst';
 
-export interface World {
-  /** Milliseconds since 1970-01-01 UTC. */
-  now(): number;
+export interface World extends Clock {
   /** A new TypeID: `prefix_` and 26 characters of base 32, strictly increasing within the process. */
   id(prefix: IdPrefix): string;
   /** A number in [0, 1). */
@@ -23,10 +22,17 @@ export interface World {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** The real world. */
-export function realWorld(): World {
-  const id = typeIds(Date.now, randomBytes);
-  return { now: Date.now, id, random: Math.random, sleep };
+export interface MachineClocks {
+  /** The machine's time, which somebody may set. */
+  readonly wall?: () => number;
+  /** Milliseconds that nobody can set. */
+  readonly elapsed?: () => number;
+}
+
+/** The real world; a test may hand it clocks that it works itself. */
+export function realWorld({ wall = Date.now, elapsed = () => performance.now() }: MachineClocks = {}): World {
+  const clock = steadyClock(wall, elapsed);
+  return { ...clock, id: typeIds(clock.now, randomBytes), random: Math.random, sleep };
 }
 
 function sleep(ms: number, signal?: AbortSignal): Promise<void> {

@@ -18,6 +18,7 @@ export function testWorld(seed = 1): TestWorld {
   const bytes = (): Uint8Array => Uint8Array.from({ length: 8 }, () => Math.floor(chance() * 256));
   return {
     now: () => now,
+    notBefore: (ms) => void (now = Math.max(now, ms)),
     id: typeIds(() => now, bytes),
     random: chance,
     sleep(ms, signal) {
