@@ -32,19 +32,64 @@ const stockMoved = z.object({
 const payment = z.object({ ...order, payment_id: id, amount, currency });
 const shipment = z.object({ ...order, shipment_id: id, tracking_number: z.string(), warehouse_id: id });
 
+const placedLine = z.object({ line_id: id, sku: z.string(), quantity, unit_price: amount });
+/** Which shipment, and what was in it; absent when it is the only one of its order. */
+const ofShipment = { shipment_id: id.optional(), lines: z.array(reservedLineSchema).optional() };
+/** `target`: `order`, `line` or `shipment`. */
+const hold = orderFact.extend({ hold_id: id, target: z.string(), line_id: id.optional(), shipment_id: id.optional(), reason: z.string() });
+
 /** What happened. */
 export const EVENTS = {
-  'order.placed': orderFact.extend({ policy: z.string(), lines: z.array(z.object({ line_id: id, sku: z.string(), quantity, unit_price: amount })) }),
+  'order.placed': orderFact.extend({ policy: z.string(), lines: z.array(placedLine) }),
   'order.confirmed': orderFact,
   'order.cancelled': orderFact.extend({ reason: z.string() }),
   'order.on_hold': orderFact.extend({ reason: z.string() }),
   'order.resumed': orderFact,
-  'order.shipped': orderFact.extend({ tracking_number: z.string() }),
-  'order.delivered': orderFact,
+  /** Everything has left; of an order of several shipments, the last one. */
+  'order.shipped': orderFact.extend({ tracking_number: z.string(), ...ofShipment }),
+  /** Everything has arrived. */
+  'order.delivered': orderFact.extend(ofShipment),
+  /** One shipment of several has left, and others are still to come. */
+  'order.part_shipped': orderFact.extend({ shipment_id: id, tracking_number: z.string(), lines: z.array(reservedLineSchema) }),
+  'order.part_delivered': orderFact.extend({ shipment_id: id, tracking_number: z.string(), lines: z.array(reservedLineSchema) }),
+  /** These pieces are to wait for goods. */
+  'order.backordered': orderFact.extend({ lines: z.array(reservedLineSchema), reason: z.string() }),
+  'order.drafted': orderFact.extend({ policy: z.string() }),
+  'order.discarded': orderFact,
+  /** `total` is the total after. */
+  'order.edited': orderFact.extend({
+    revision: z.int(),
+    lines_added: z.array(placedLine),
+    lines_changed: z.array(z.object({ line_id: id, sku: z.string(), from: z.int(), to: z.int() })),
+    total_before: amount,
+    reason: z.string().optional(),
+  }),
+  'order.lines_cancelled': orderFact.extend({
+    revision: z.int(),
+    lines: z.array(reservedLineSchema),
+    total_before: amount,
+    reason: z.string().optional(),
+  }),
+  /** An edit or a partial cancel could not be: the order is as it was before. */
+  'order.revision_rejected': orderFact.extend({ revision: z.int(), reason: z.string() }),
+  'order.address_changed': orderFact.extend({ from: addressSchema.optional(), to: addressSchema }),
+  'order.note_added': orderFact.extend({ text: z.string() }),
+  /** Said when an order closes otherwise than by `order.delivered`. */
+  'order.closed': orderFact.extend({ reason: z.string() }),
+  'order.reopened': orderFact.extend({ reason: z.string() }),
+
+  'hold.placed': hold.extend({ note: z.string().optional(), expires_at: z.iso.datetime().optional() }),
+  'hold.released': hold.extend({ release_reason: z.string().optional() }),
+  'hold.expired': hold,
 
   'product.created': product,
   'product.updated': product,
   'product.archived': product,
+  /** The answer to `product.tell`: those of the products asked about that there are. */
+  'product.told': z.object({
+    question_id: id,
+    products: z.array(z.object({ sku: z.string(), name: z.string(), price: amount, currency, archived: z.boolean(), version: z.int().min(1) })),
+  }),
   'warehouse.created': warehouse,
   'warehouse.updated': warehouse,
   'warehouse.archived': warehouse,
@@ -88,6 +133,8 @@ export const COMMANDS = {
   'stock.reserve': { to: 'inventory', data: z.object({ ...order, lines: z.array(reservedLineSchema) }) },
   'stock.release': { to: 'inventory', data: z.object({ ...order, reason: z.string() }) },
   'stock.commit': { to: 'inventory', data: z.object({ ...order, shipment_id: id }) },
+  /** Somebody whose copy of the catalogue is in doubt asks its owner. */
+  'product.tell': { to: 'inventory', data: z.object({ question_id: id, skus: z.array(z.string()) }) },
   'payment.authorize': { to: 'payments', data: z.object({ ...order, amount: z.int().min(1), currency, token: z.string() }) },
   'payment.capture': { to: 'payments', data: z.object({ ...order, shipment_id: id }) },
   'payment.void': { to: 'payments', data: z.object({ ...order, reason: z.string() }) },
