@@ -206,8 +206,7 @@ function buildServices(mailboxOf: (name: ServiceName) => Mailbox, config: Config
   const gateway = simulatedGateway({ world });
   const channels = [logChannel(telemetry), ...(config.smtpUrl === undefined ? [] : [smtpChannel({ url: config.smtpUrl, from: config.mailFrom })])];
   const inventory = inventoryService(context('inventory'));
-  // Where inventory is not at hand, orders knows the products it has heard of.
-  const catalogue: typeof inventory.catalogue = config.services.includes('inventory') ? inventory.catalogue : () => Promise.resolve([]);
+  const catalogue = config.services.includes('inventory') ? inventory.catalogue : undefined; // else it is asked by message
   return [
     inventory,
     ordersService({ ...context('orders'), catalogue, defaultToken: gateway.defaultToken, deadlines: config.deadlines }),

@@ -5,7 +5,7 @@ import { type Service, subscription } from '../messaging/service.ts';
 import { catalogueRoutes } from './api.ts';
 import { stockRoutes } from './api-stock.ts';
 import { moveStock } from './use-cases.ts';
-import { type CatalogueEntry, readCatalogue } from './use-cases-catalogue.ts';
+import { type CatalogueEntry, readCatalogue, tellProducts } from './use-cases-catalogue.ts';
 
 export interface InventoryService extends Service {
   /** What orders need to know of products when they are placed; unknown skus are left out. */
@@ -24,6 +24,7 @@ export function inventoryService({ mailbox }: { readonly mailbox: Mailbox; reado
         dedupe: 'natural',
         handle: (unit, messages) => moveStock(unit, messages),
       }),
+      subscription({ types: ['product.tell'], dedupe: 'inbox', handle: (unit, messages) => tellProducts(unit, messages) }),
     ],
     runnables: [],
     catalogue: (skus) => readCatalogue(mailbox.db.read, skus),

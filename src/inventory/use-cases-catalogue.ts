@@ -4,6 +4,7 @@ import { Refusal } from '../kernel/errors.ts';
 import type { World } from '../kernel/world.ts';
 import type { Reader } from '../db/database.ts';
 import type { Unit } from '../messaging/mailbox.ts';
+import type { AnyMessage } from '../messaging/service.ts';
 import {
   PRIORITY_DEFAULT,
   type Product,
@@ -79,6 +80,19 @@ export async function readCatalogue(reader: Reader, skus: readonly string[]): Pr
     version,
     archived: archived_at !== null,
   }));
+}
+
+/** Answers services whose copy of the catalogue is in doubt. */
+export async function tellProducts({ tx, say }: Unit, questions: readonly AnyMessage<'product.tell'>[]): Promise<void> {
+  const skus = new Set(questions.flatMap(({ data }) => data.skus));
+  const known = new Map((await readCatalogue(tx, [...skus])).map((entry) => [entry.sku, entry]));
+  say(
+    questions.map((cause) => {
+      const { question_id } = cause.data;
+      const products = [...new Set(cause.data.skus)].flatMap((sku) => known.get(sku) ?? []);
+      return { type: 'product.told', subject: question_id, cause, data: { question_id, products } };
+    }),
+  );
 }
 
 export async function createWarehouse(unit: Unit, world: World, { name, location, priority = PRIORITY_DEFAULT }: NewWarehouse): Promise<Warehouse> {

@@ -49,6 +49,7 @@ export const CATALOGUE = {
   product_exists: entry('conflict', false, 'There is already a product with this sku.', 'Change it with PUT /v1/products/{id}.'),
   product_archived: entry('unprocessable', false, 'The product is archived and can no longer be ordered or received.', 'Take another product, or restore it with PATCH /v1/products/{id}.'),
   unknown_sku: entry('unprocessable', false, 'A line names a sku that is not in the catalogue.', 'Create the product first, or correct the sku.'),
+  catalogue_away: entry('busy', true, 'A line names a product that is not known here, and the service that keeps the products does not answer.', 'Send the same request again in a few seconds, with the same idempotency key. If it lasts, see that inventory and the broker run.'),
   no_price: entry('unprocessable', false, 'A line has no unit_price and the catalogue has none in the currency of the order.', 'Send unit_price, or give the product a price in that currency.'),
   warehouse_not_found: entry('not_found', false, 'There is no warehouse with this id.', 'Create it with POST /v1/warehouses.'),
   warehouse_archived: entry('unprocessable', false, 'The warehouse is archived and takes no more stock.', 'Take another warehouse, or restore it with PATCH /v1/warehouses/{id}.'),

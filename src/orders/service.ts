@@ -5,12 +5,12 @@ import type { Mailbox, Unit } from '../messaging/mailbox.ts';
 import { type Service, subscription } from '../messaging/service.ts';
 import { orderRoutes } from './api.ts';
 import type { Reply } from './domain-order.ts';
-import type { CatalogueItem } from './domain-place.ts';
+import { askByMessage, hearAnswers } from './catalogue-elsewhere.ts';
 import { REPLIES } from './domain-table.ts';
 import { DEADLINES, type Deadlines, POLICIES, type Policies, faultsOfPolicies } from './domain-waybill.ts';
 import { learnProducts } from './store-catalogue.ts';
 import { advanceMany } from './use-cases.ts';
-import { type Placement, type PlacingDesk, placeMany, placing } from './use-cases-place.ts';
+import { type AskCatalogue, type Placement, type PlacingDesk, placeMany, placing } from './use-cases-place.ts';
 import type { OrderView } from './view.ts';
 
 export type { Deadlines, Policies } from './domain-waybill.ts';
@@ -21,8 +21,8 @@ export type { OrderView } from './view.ts';
 export interface OrdersContext {
   readonly mailbox: Mailbox;
   readonly telemetry: Telemetry;
-  /** Asks the owner of the catalogue; unknown skus are left out. Called between transactions, and only when the copy is in doubt. */
-  readonly catalogue: (skus: readonly string[]) => Promise<readonly CatalogueItem[]>;
+  /** Asks the owner of the catalogue where it is at hand; when absent it is asked by message. */
+  readonly catalogue?: AskCatalogue | undefined;
   /** The provider's token for orders that bring none: a simulated provider has one. */
   readonly defaultToken?: string | undefined;
   readonly policies?: Policies | undefined;
@@ -42,7 +42,12 @@ export interface OrdersService extends Service {
 export function ordersService({ deadlines, policies = POLICIES, ...context }: OrdersContext): OrdersService {
   const faults = faultsOfPolicies(policies);
   if (faults.length > 0) throw new Error(faults.join('; '));
-  const desk: PlacingDesk = { ...context, policies, deadlines: { ...DEADLINES, ...deadlines } };
+  const desk: PlacingDesk = {
+    ...context,
+    catalogue: context.catalogue ?? askByMessage(context.mailbox),
+    policies,
+    deadlines: { ...DEADLINES, ...deadlines },
+  };
   const place = placing(desk);
   const advance = (unit: Unit, messages: readonly Reply[]): Promise<void> => advanceMany(unit, desk, messages);
   return {
@@ -69,6 +74,7 @@ export function ordersService({ deadlines, policies = POLICIES, ...context }: Or
             })),
           ),
       }),
+      subscription({ name: 'answers', types: ['product.told'], dedupe: 'natural', handle: hearAnswers }),
     ],
     runnables: [],
     place,

@@ -22,6 +22,23 @@ const upsert = statement<Row>(
     where excluded.version > catalogue.version`,
 );
 
+interface Question {
+  readonly id: string;
+  readonly asked_at: number;
+}
+interface Answered {
+  readonly id: string;
+  readonly answered_at: number;
+}
+const insertQuestions = statement<Question>(
+  { id: 'text', asked_at: 'bigint' },
+  (rows) => `insert into catalogue_question (id, asked_at) select row.id, row.asked_at from ${rows}`,
+);
+const updateQuestions = statement<Answered>(
+  { id: 'text', answered_at: 'bigint' },
+  (rows) => `update catalogue_question set answered_at = row.answered_at from ${rows} where catalogue_question.id = row.id`,
+);
+
 /** The products known by these skus. */
 export async function findProducts(reader: Reader, skus: Iterable<string>): Promise<Map<string, CatalogueItem>> {
   const rows = await reader.run(
@@ -41,3 +58,9 @@ export async function learnProducts(tx: Tx, items: readonly CatalogueItem[]): Pr
     [...newest.values()].map(({ archived, ...item }) => ({ ...item, archived: Number(archived) })),
   );
 }
+
+export const insertQuestion = (tx: Tx, question: Question): Promise<unknown> => tx.run(insertQuestions, [question]);
+export const markAnswered = (tx: Tx, answered: readonly Answered[]): Promise<unknown> => tx.run(updateQuestions, answered);
+export const forgetQuestions = (tx: Tx, before: number): Promise<unknown> => tx.raw('delete from catalogue_question where asked_at < $1', [before]);
+export const isAnswered = async (reader: Reader, id: string): Promise<boolean> =>
+  (await reader.raw('select 1 from catalogue_question where id = $1 and answered_at is not null', [id])).length > 0;

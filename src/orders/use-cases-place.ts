@@ -17,10 +17,15 @@ import { findProducts, learnProducts } from './store-catalogue.ts';
 import { type Desk, record, setDeadlines } from './use-cases.ts';
 import { type OrderView, viewOf } from './view.ts';
 
+/**
+ * Asks the owner of the catalogue, between transactions, when the copy is in doubt. Skus there are no products of are left out;
+ * undefined: the owner does not answer.
+ */
+export type AskCatalogue = (skus: readonly string[]) => Promise<readonly CatalogueItem[] | undefined>;
+
 export interface PlacingDesk extends Desk, Omit<Shop, 'catalogue'> {
   readonly mailbox: Mailbox;
-  /** Asks the owner of the catalogue; unknown skus are left out. Called between transactions. */
-  readonly catalogue: (skus: readonly string[]) => Promise<readonly CatalogueItem[]>;
+  readonly catalogue: AskCatalogue;
 }
 
 export interface Placement {
@@ -39,12 +44,21 @@ export function placing(desk: PlacingDesk): (placement: Placement) => Promise<Or
     } catch (error) {
       if (!(error instanceof Refusal && DOUBTFUL.has(error.code))) throw error;
       const items = await desk.catalogue([...skusOf([placement])]);
-      if (items.length === 0) throw error;
+      // What the copy does know was said by the owner: there it may speak for it. What it does not know may exist all the same.
+      if (items === undefined && error.code === 'unknown_sku') throw unanswered(error);
+      if (items === undefined || items.length === 0) throw error;
       await desk.mailbox.write(({ tx }) => learnProducts(tx, items));
       return placeOne(placement);
     }
   };
 }
+
+const unanswered = ({ errors }: Refusal): Refusal =>
+  new Refusal(
+    'catalogue_away',
+    'not all of the products are known here, and the service that keeps them does not answer',
+    errors.map(({ field }) => ({ field, rule: 'is not known here at the moment' })),
+  );
 
 const skusOf = (placements: readonly Placement[]): Set<string> => new Set(placements.flatMap(({ input }) => input.lines.map(({ sku }) => sku)));
 

@@ -4,7 +4,7 @@ import type { Environment } from '../../src/config.ts';
 import { type TestApp, startApp } from '../support/app.ts';
 import { ask, postgresUrl, throwAwayName } from '../support/databases.ts';
 import { rabbitUrl, removeTopology, throwAwayPrefix } from '../support/rabbit.ts';
-import { type Shop, openShop } from '../support/shop.ts';
+import { PRICE, type Shop, openShop } from '../support/shop.ts';
 
 const SERVICES = ['orders', 'payments', 'inventory', 'shipping', 'notifications'];
 
@@ -42,6 +42,22 @@ describe.skipIf(rabbitUrl === undefined)('over RabbitMQ', () => {
     const shop = await openShop(app);
     await fromCheckoutToDoorstep(app, shop);
     expect((await shop.audit()).equations.filter(({ violations }) => violations > 0)).toEqual([]);
+  });
+
+  test('orders apart from inventory: what was made a moment ago, or before orders was there, can be ordered', async () => {
+    const stock = await start({ SERVICES: 'inventory' });
+    const product = (sku: string) => stock.post('/v1/products', { sku, name: sku, price: PRICE, currency: 'EUR' });
+    await product('OLD');
+    const others = await start({ SERVICES: 'orders,payments,shipping,notifications' });
+    const order = (sku: string) => ({ customer: { id: 'c-1' }, currency: 'EUR', lines: [{ sku, quantity: 1 }] });
+    expect((await others.ask('POST', '/v1/orders', order('OLD'))).status).toBe(201);
+    await product('NEW');
+    expect((await others.ask('POST', '/v1/orders', order('NEW'))).status).toBe(201);
+    expect(await others.ask('POST', '/v1/orders', order('NONE'))).toMatchObject({ status: 422, body: { code: 'unknown_sku' } });
+    await stock.stop();
+    apps.splice(apps.indexOf(stock), 1);
+    expect(await others.ask('POST', '/v1/orders', order('NONE'))).toMatchObject({ status: 503, body: { code: 'catalogue_away', retryable: true } });
+    expect((await others.ask('POST', '/v1/orders', order('NEW'))).status).toBe(201);
   });
 
   describe.skipIf(postgresUrl === undefined)('and PostgreSQL', () => {
