@@ -38,6 +38,29 @@ const ofShipment = { shipment_id: id.optional(), lines: z.array(reservedLineSche
 /** `target`: `order`, `line` or `shipment`. */
 const hold = orderFact.extend({ hold_id: id, target: z.string(), line_id: id.optional(), shipment_id: id.optional(), reason: z.string() });
 
+/** Of a parcel; `lines` is what is in it. */
+const parcel = shipment.extend({ parcel_id: id });
+/** `over`: no parcel of the shipment is under way any more, and none arrived: no `shipment.delivered` follows. */
+const parcelEnd = parcel.extend({ lines: z.array(reservedLineSchema), over: z.boolean() });
+const packedParcel = z.object({
+  parcel_id: id,
+  tracking_number: z.string(),
+  weight_g: z.int().optional(),
+  /** Length, width and height. */
+  dims_mm: z.array(z.int()).optional(),
+  lines: z.array(reservedLineSchema),
+});
+export const dispositionSchema = z.enum(['restock', 'quarantine', 'scrap']);
+/** Goods a customer sends back, or (with `parcel_id`) that came back undelivered. A disposition is known once they were received. */
+const goodsReturn = z.object({
+  ...order,
+  return_id: id,
+  parcel_id: id.optional(),
+  lines: z.array(reservedLineSchema.extend({ reason: z.string(), disposition: dispositionSchema.optional() })),
+});
+/** Which shipment of the order a command is about. */
+const aboutShipment = { ...order, shipment_id: id.optional() };
+
 /** What happened. */
 export const EVENTS = {
   'order.placed': orderFact.extend({ policy: z.string(), lines: z.array(placedLine) }),
@@ -117,9 +140,29 @@ export const EVENTS = {
   /** Somebody wants to hand the parcel over; the order must agree (and the money be captured) first. */
   'shipment.dispatch_requested': shipment,
   'shipment.dispatched': shipment,
-  'shipment.delivered': shipment,
-  /** No parcel of the order will leave, whether one was ever prepared or not. */
-  'shipment.cancelled': z.object(order),
+  /** It arrived; `lines` when not all of it did. */
+  'shipment.delivered': shipment.extend({ lines: z.array(reservedLineSchema).optional() }),
+  /** No parcel of the order (of the shipment named) will leave, whether one was ever prepared or not. */
+  'shipment.cancelled': z.object(aboutShipment),
+  'shipment.picking': shipment,
+  'shipment.packed': shipment.extend({ parcels: z.array(packedParcel) }),
+  /** `lines` were not where they should be; the shipment goes on with `left`, or is cancelled when that is nothing. */
+  'shipment.shorted': shipment.extend({ lines: z.array(reservedLineSchema), left: z.array(reservedLineSchema), reason: z.string() }),
+  /** A parcel is in trouble; `code` is the carrier's or a person's: `delivery_attempted`, `returning`, `exception`. */
+  'shipment.exception': parcel.extend({ code: z.string(), note: z.string() }),
+  /** The parcel is on its way again. */
+  'shipment.resolved': parcel,
+  'shipment.lost': parcelEnd,
+  /** A parcel came back; `return_id` is the return that was opened for it. */
+  'shipment.returned': parcelEnd.extend({ return_id: id }),
+
+  'return.requested': goodsReturn,
+  'return.approved': goodsReturn,
+  'return.rejected': goodsReturn.extend({ rejection: z.string() }),
+  /** `lines` is what really came, and stock has taken it back. */
+  'return.received': goodsReturn.extend({ warehouse_id: id }),
+  'return.cancelled': goodsReturn,
+  'return.closed': goodsReturn,
 
   'notification.sent': z.object({ notification_id: id, event_id: id, topic: z.string() }),
   'notification.failed': z.object({ notification_id: id, event_id: id, topic: z.string(), reason: z.string() }),
@@ -141,7 +184,7 @@ export const COMMANDS = {
   'shipment.prepare': {
     to: 'shipping',
     data: z.object({
-      ...order,
+      ...aboutShipment,
       number: z.string(),
       warehouse_id: id,
       customer: customerSchema,
@@ -149,9 +192,10 @@ export const COMMANDS = {
       lines: z.array(reservedLineSchema),
     }),
   },
-  'shipment.dispatch': { to: 'shipping', data: z.object(order) },
-  'shipment.refuse_dispatch': { to: 'shipping', data: z.object({ ...order, reason: z.string() }) },
-  'shipment.cancel': { to: 'shipping', data: z.object({ ...order, reason: z.string() }) },
+  'shipment.dispatch': { to: 'shipping', data: z.object(aboutShipment) },
+  'shipment.refuse_dispatch': { to: 'shipping', data: z.object({ ...aboutShipment, reason: z.string() }) },
+  /** Without a name: all shipments of the order. */
+  'shipment.cancel': { to: 'shipping', data: z.object({ ...aboutShipment, reason: z.string() }) },
   /** The time a stop may take is over; the order tells itself. */
   'order.check_deadline': { to: 'orders', data: z.object({ ...order, stop: z.string(), epoch: z.int() }) },
 } as const satisfies Record<string, { to: string; data: z.ZodType }>;
