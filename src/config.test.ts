@@ -84,6 +84,36 @@ describe('loadConfig', () => {
   });
 });
 
+describe('traces', () => {
+  test('go nowhere unless told', () => {
+    expect(loadConfig({}).tracing).toBeUndefined();
+    expect(loadConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c:4318', OTEL_SDK_DISABLED: 'true' }).tracing).toBeUndefined();
+  });
+
+  test('go to the collector, below its path or to the very one', () => {
+    const settings = { OTEL_EXPORTER_OTLP_ENDPOINT: 'https://c/otlp/', OTEL_SERVICE_NAME: 'shop', OTEL_TRACES_SAMPLER_ARG: '0.25' };
+    expect(loadConfig({ ...settings, OTEL_EXPORTER_OTLP_HEADERS: ' x-key = a%2Cb,y=' }).tracing).toEqual({
+      url: 'https://c/otlp/v1/traces',
+      headers: { 'x-key': 'a,b', y: '' },
+      resource: { 'service.name': 'shop' },
+      sampler: 'parentbased_always_on',
+      ratio: 0.25,
+    });
+    expect(loadConfig({ ...settings, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://d/in' }).tracing!.url).toBe('http://d/in');
+  });
+
+  test.each([
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'c:4318', 'must be a URL that begins with http:// or https://.'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'secret', 'must be pairs such as name=value,other=value, with %2C for a comma in a value.'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'key=%FF', 'must be pairs such as name=value,other=value, with %2C for a comma in a value.'],
+    ['OTEL_TRACES_SAMPLER', 'some', expect.stringContaining('must be one of always_on, ')],
+    ['OTEL_TRACES_SAMPLER_ARG', '1.5', 'must be a number from 0 to 1.'],
+  ])('%s=%s is refused', (name, value, rule) => {
+    const [fault] = faultsOf({ [name]: value });
+    expect(fault!.slice(name.length + 1)).toEqual(rule);
+  });
+});
+
 describe('settings that cannot work together', () => {
   test('some services, with a bus that stays in one process', () => {
     expect(faultsOf({ SERVICES: 'orders,payments' })).toEqual([

@@ -9,6 +9,7 @@ import { accessSync, constants } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { readFailpoints } from './kernel/failpoints.ts';
+import { SAMPLINGS, type TracingOptions } from './kernel/tracing.ts';
 
 export const SERVICES = ['orders', 'payments', 'inventory', 'shipping', 'notifications'] as const;
 export type ServiceName = (typeof SERVICES)[number];
@@ -68,6 +69,20 @@ const file = z.string().refine((path) => {
   }
 }, 'must name a file that can be read');
 const level = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'must be one of trace, debug, info, warn, error, fatal, silent');
+/** `name=value,other=value`, percent-encoded where need be, as OpenTelemetry writes headers and attributes. */
+const pairs = z.string().transform((text, context): Readonly<Record<string, string>> => {
+  const read = text.split(',').map((pair) => /^\s*([\w.-]+)\s*=\s*(.*?)\s*$/.exec(pair)?.slice(1));
+  try {
+    return Object.fromEntries(read.map((pair = ['', '%']) => [pair[0]!, decodeURIComponent(pair[1]!)]));
+  } catch {
+    return fail(context, 'must be pairs such as name=value,other=value, with %2C for a comma in a value');
+  }
+});
+const ratio = z.string().transform((text, context) => {
+  const value = /^(\d{1,3}(\.\d{1,9})?|\.\d{1,9})$/.test(text) ? Number(text) : Number.NaN;
+  return value <= 1 ? value : fail(context, 'must be a number from 0 to 1');
+});
+const sampler = z.enum(SAMPLINGS, `must be one of ${SAMPLINGS.join(', ')}`);
 const failpoints = z.string().superRefine((text, context) => {
   try {
     readFailpoints(text);
@@ -109,6 +124,14 @@ export const SETTINGS = {
   SHED_OUTBOX: setting('100000', 'New orders are refused with 503 while more messages than this wait to be published.', wholeNumber(1, 1e12)),
   SHED_QUEUES: setting('200000', 'The same for messages that wait to be handled.', wholeNumber(1, 1e12)),
   SHED_LAG: setting('1s', 'The same while the process answers its own timers later than this.', duration),
+  OTEL_EXPORTER_OTLP_ENDPOINT: setting(undefined, 'Where traces go: an OpenTelemetry collector that speaks OTLP over HTTP, e.g. `http://127.0.0.1:4318`. Without it there are none. See observability.md.', url('http:', 'https:')),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: setting(undefined, 'The same with its path, in place of `/v1/traces` below OTEL_EXPORTER_OTLP_ENDPOINT.', url('http:', 'https:')),
+  OTEL_EXPORTER_OTLP_HEADERS: setting(undefined, 'Headers for the collector, e.g. a key: `name=value,other=value`.', pairs),
+  OTEL_SERVICE_NAME: setting('waybill', 'What this process is called in traces.', z.string().max(255, 'must be at most 255 characters')),
+  OTEL_RESOURCE_ATTRIBUTES: setting(undefined, 'What else is said of it there, e.g. `deployment.environment.name=test`.', pairs),
+  OTEL_TRACES_SAMPLER: setting('parentbased_always_on', 'Which traces are made: always_on, always_off, traceidratio, or one of them behind `parentbased_`, which does as a request says that brings a traceparent.', sampler),
+  OTEL_TRACES_SAMPLER_ARG: setting('1', 'The share a ratio takes, from 0 to 1.', ratio),
+  OTEL_SDK_DISABLED: setting('false', '`true` makes no traces, whatever else is set.', flag),
   WAYBILL_URL: setting(undefined, 'Where the command line finds Waybill; the server itself does not read it.', url('http:', 'https:')),
   WAYBILL_FAILPOINTS: setting('', 'For tests: where to die, fail or wait, e.g. `relay.after_publish=kill@3`.', failpoints),
 } as const;
@@ -135,6 +158,8 @@ export interface Config {
   readonly deadlines: Readonly<Record<'stock' | 'payment' | 'shipping' | 'dispatch' | 'delivery' | 'hold', number>>;
   /** Above any of these, new orders are refused for a while: messages, messages, milliseconds. */
   readonly shed: { readonly outbox: number; readonly queues: number; readonly lag: number };
+  /** Where traces go; undefined: nowhere, and none are made. */
+  readonly tracing: TracingOptions | undefined;
   /** As text, already checked. */
   readonly failpoints: string;
 }
@@ -207,8 +232,21 @@ function toConfig(values: Values): Config {
       hold: values.DEADLINE_HOLD,
     },
     shed: { outbox: values.SHED_OUTBOX, queues: values.SHED_QUEUES, lag: values.SHED_LAG },
+    tracing: toTracing(values),
     failpoints: values.WAYBILL_FAILPOINTS,
   });
+}
+
+function toTracing(values: Values): TracingOptions | undefined {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: base, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: whole } = values;
+  if (values.OTEL_SDK_DISABLED || (base === undefined && whole === undefined)) return undefined;
+  return {
+    url: whole ?? `${base!.replace(/\/$/, '')}/v1/traces`,
+    headers: values.OTEL_EXPORTER_OTLP_HEADERS ?? {},
+    resource: { ...values.OTEL_RESOURCE_ATTRIBUTES, 'service.name': values.OTEL_SERVICE_NAME },
+    sampler: values.OTEL_TRACES_SAMPLER,
+    ratio: values.OTEL_TRACES_SAMPLER_ARG,
+  };
 }
 
 const toAmqp = (address: string, { AMQP_PREFIX, AMQP_CA, AMQP_CERT, AMQP_KEY }: Values): AmqpConfig => ({

@@ -35,7 +35,7 @@ export async function runServer(environment: Environment = processEnvironment())
     return EXIT.config;
   }
   armFailpoints(config.failpoints);
-  const telemetry = createTelemetry({ level: config.logLevel });
+  const { telemetry, close } = await openTelemetry(config);
   const app = buildApp(config, { telemetry });
   const asked = stopSignal();
   try {
@@ -48,7 +48,19 @@ export async function runServer(environment: Environment = processEnvironment())
     return explain(error, config, telemetry);
   } finally {
     asked.forget();
+    await close();
   }
+}
+
+/** With traces only where the settings say where they go: what makes them is not even loaded otherwise. */
+async function openTelemetry({ logLevel, tracing: options }: Config): Promise<{ telemetry: Telemetry; close(): Promise<void> }> {
+  const telemetry = createTelemetry({ level: logLevel });
+  if (options === undefined) return { telemetry, close: async () => undefined };
+  const world = realWorld();
+  const resource = { ...options.resource, 'service.version': VERSION, 'service.instance.id': world.id('pid') };
+  const { openTracing } = await import('./kernel/open-telemetry.ts');
+  const tracing = openTracing({ ...options, resource }, { telemetry, world });
+  return { telemetry: { ...telemetry, tracer: tracing.tracer }, close: () => tracing.stop() };
 }
 
 /** The folder holds what neither PostgreSQL nor RabbitMQ does. */

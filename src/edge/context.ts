@@ -30,7 +30,7 @@ export const requestIdOf = (given: string | string[] | undefined): string | unde
  * The context of a request. Without keys there is one client, `local`. Throws the Refusal `invalid_request` for headers that cannot be
  * meant so.
  */
-export function contextOf(head: Head, requestId: string): RequestContext {
+export function contextOf(head: Head, requestId: string, traceparent?: string): RequestContext {
   const { headers } = head;
   const errors: FieldError[] = [];
   const operation = header('operation-name', operationSchema, headers, errors);
@@ -40,6 +40,7 @@ export function contextOf(head: Head, requestId: string): RequestContext {
     requestId,
     client: 'local',
     ...(operation === undefined ? {} : { operation }),
+    ...(traceparent === undefined ? {} : { traceparent }),
     ...(key === undefined || head.method === 'GET' ? {} : { idempotency: { key, hash: hashOf(head) } }),
   };
 }

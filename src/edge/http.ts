@@ -17,11 +17,13 @@ import type { z } from 'zod';
 import { CATALOGUE, Fault, Refusal, codeOf } from '../kernel/errors.ts';
 import { type Runnable, runnable } from '../kernel/lifecycle.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
+import { traceIds } from '../kernel/tracing.ts';
 import type { World } from '../kernel/world.ts';
 import type { Route } from '../messaging/service.ts';
 import { contextOf, keysUnderWay, requestIdOf } from './context.ts';
 import { readInput, unknownFields } from './input.ts';
 import { PROBLEM_TYPE, problemOf, retryAfterOf } from './problem.ts';
+import { type RequestTraces, traceRequests } from './tracing.ts';
 
 /** A GET whose answer is no use-case's: health, metrics, pages. */
 export interface Door {
@@ -79,6 +81,7 @@ export function openEdge(options: EdgeOptions): Edge {
   const { world, telemetry, host, port, routes, doors } = options;
   const app = server(world);
   const { httpRequests } = telemetry.metrics;
+  const traces = traceRequests(app, telemetry.tracer, routes);
 
   app.addHook('onRequest', (request, reply, next) => {
     void reply.headers({ ...HEADERS, 'x-request-id': request.id });
@@ -91,7 +94,10 @@ export function openEdge(options: EdgeOptions): Edge {
     next();
   });
   const loud = oncePer(LOUD_MS, world);
-  app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, telemetry, loud));
+  app.setErrorHandler((error, request, reply) => {
+    traces.failed(request, error);
+    sendProblem(error, request, reply, telemetry, loud, traces);
+  });
   const methods = methodsOf(routes, doors);
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0]!;
@@ -102,7 +108,7 @@ export function openEdge(options: EdgeOptions): Edge {
   });
 
   const once = keysUnderWay();
-  for (const route of routes) addRoute(app, route, options, once);
+  for (const route of routes) addRoute(app, route, options, once, traces);
   for (const door of doors) addDoor(app, door);
 
   const lifecycle = runnable(
@@ -153,7 +159,7 @@ function server(world: World): FastifyInstance {
   return app;
 }
 
-function addRoute(app: FastifyInstance, route: Route, options: EdgeOptions, once: ReturnType<typeof keysUnderWay>): void {
+function addRoute(app: FastifyInstance, route: Route, options: EdgeOptions, once: ReturnType<typeof keysUnderWay>, traces: RequestTraces): void {
   const name = `${route.method} ${route.path}`;
   const overloaded = SHEDDABLE.has(name) ? options.overloaded : undefined;
   const status = route.answers === 'created' ? 201 : 200;
@@ -167,7 +173,8 @@ function addRoute(app: FastifyInstance, route: Route, options: EdgeOptions, once
         void reply.header('retry-after', wait);
         throw new Fault('overloaded', 'shedding');
       }
-      const context = contextOf({ method: request.method, url: request.url, headers: request.headers, body: request.body }, request.id);
+      const head = { method: request.method, url: request.url, headers: request.headers, body: request.body };
+      const context = contextOf(head, request.id, traces.of(request));
       const input = readInput(route, request);
       const output = await once(context, name, () => route.handle({ ...input, context }));
       if (options.checkAnswers) checkAnswer(route, output);
@@ -200,9 +207,17 @@ function oncePer(ms: number, world: World): (name: string) => boolean {
   };
 }
 
-function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply, { log }: Telemetry, loud: (name: string) => boolean): void {
+function sendProblem(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { log }: Telemetry,
+  loud: (name: string) => boolean,
+  traces: RequestTraces,
+): void {
   const problem = problemOf(error, request.id);
-  const about = { request_id: request.id, method: request.method, route: request.routeOptions.url, code: problem.code };
+  const { id: request_id, method } = request;
+  const about = { request_id, method, route: request.routeOptions.url, code: problem.code, ...traceIds(traces.of(request)) };
   if (CATALOGUE[codeOf(error)].sort === 'bug' && problem.status >= 500) log.error({ ...about, err: error }, 'a request hit a bug');
   else if (error instanceof Fault && error.code !== 'overloaded' && loud(error.code))
     log.warn({ ...about, err: error }, 'a request could not be answered');

@@ -3,12 +3,15 @@
  */
 import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
 import { type Logger, destination, pino } from 'pino';
+import type { Tracer } from './tracing.ts';
 
 export type { Logger } from 'pino';
 
 export interface Telemetry {
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Absent unless the settings say where spans go: whoever makes them asks for it first. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /** Every metric, its unit in its name. Labels are few and closed, so that cardinality stays small. */
@@ -30,6 +33,7 @@ function metricsOn(registry: Registry) {
     queueDepth: new Gauge({ name: 'waybill_queue_messages', help: 'Messages waiting in a queue of the embedded broker.', labelNames: ['queue'], registers }),
     providerCalls: new Histogram({ name: 'waybill_provider_call_seconds', help: 'Time an outside provider took.', labelNames: ['provider', 'call', 'outcome'], buckets: seconds, registers }),
     auditViolations: new Gauge({ name: 'waybill_audit_violations', help: 'Violations found by the last audit.', labelNames: ['equation'], registers }),
+    spans: new Counter({ name: 'waybill_trace_spans_total', help: 'Spans handed to the collector, by whether it took them.', labelNames: ['outcome'], registers }),
     auditRows: new Gauge({ name: 'waybill_audit_rows', help: 'Rows checked by the last audit.', labelNames: ['equation'], registers }),
   };
 }

@@ -42,6 +42,8 @@ export interface RequestContext {
   readonly idempotency?: { readonly key: string; readonly hash: string };
   /** The `operation-name` header: what the client calls what it is doing. Recorded with the write. */
   readonly operation?: string;
+  /** The span of the request (kernel/tracing.ts), when there are traces. */
+  readonly traceparent?: string;
 }
 
 /** One REST route as data. The edge validates the input, calls `handle`, checks and writes the answer. */
