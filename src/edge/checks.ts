@@ -29,8 +29,8 @@ export const checksOf = ({ transport, services, consumes, folder }: Parts): Chec
     name: 'bus',
     about: 'queue',
     run: async () => {
-      const { ok, reason } = await transport.health();
-      return ok ? undefined : { status: 'down', detail: reason ?? 'does not work' };
+      const { ok, reason, since } = await transport.health();
+      return ok ? undefined : { status: 'down', detail: reason ?? 'does not work', ...(since !== undefined && { since }) };
     },
   },
   { name: 'disk', about: 'rest', run: () => statfs(folder).then(({ bavail, bsize }) => diskFinding(bavail * bsize)) },

@@ -1,6 +1,12 @@
 /**
  * How the program is, for load balancers and for people: /health and its parts, and /metrics.
  *
+ * | asked by | path | a broker that is away |
+ * |---|---|---|
+ * | what would restart it | `/health/live` | does not matter |
+ * | what would send requests elsewhere, or wait with a deployment | `/health/ready` | counts after 10 s: reconnecting takes less, and what is said waits in the outboxes |
+ * | what has nowhere else to send requests | `/health/db` | does not matter: orders are accepted all the same |
+ *
  * Alive and ready are different questions. A process whose database is away is alive: restarting it would not bring the database back.
  * It is not ready: nobody should send it requests. Every check has a deadline, because a check that hangs with the thing it checks says
  * nothing when it matters.
@@ -21,6 +27,8 @@ export interface Finding {
   /** `down` takes the process out of service; `degraded` is for people. */
   readonly status: 'down' | 'degraded';
   readonly detail: string;
+  /** Since when, milliseconds UTC: what mends itself soon is borne with for a while before requests are sent elsewhere. */
+  readonly since?: number;
 }
 
 export interface HealthOptions {
@@ -35,6 +43,8 @@ export interface HealthOptions {
 }
 
 const DEADLINE_MS = 2_000;
+/** How long what says since when it is down may be down before the process counts as not ready. */
+const PATIENCE_MS = 10_000;
 const TAG = 'Health';
 
 const statusSchema = z.enum(['ok', 'degraded', 'down']);
@@ -52,22 +62,27 @@ type Health = z.infer<typeof healthSchema>;
 export function healthDoors({ world, metrics, version, checks, ready, refresh }: HealthOptions): Door[] {
   const startedAt = world.now();
 
-  async function health(chosen: readonly Check[]): Promise<Health> {
-    const findings = await Promise.all(chosen.map(async (check) => [check.name, await inTime(check, world)] as const));
-    const statuses = findings.map(([, finding]) => finding?.status ?? 'ok');
+  async function health(chosen: readonly Check[], patience: number): Promise<Health> {
+    const findings = await Promise.all(chosen.map(async (check) => [check.name, judged(await inTime(check, world), patience)] as const));
+    const statuses = findings.map(([, finding]) => finding.status);
     return {
       status: statuses.includes('down') ? 'down' : statuses.includes('degraded') ? 'degraded' : 'ok',
       service: 'waybill',
       version,
       uptime_seconds: Math.floor((world.now() - startedAt) / 1000),
-      checks: Object.fromEntries(findings.map(([name, finding]) => [name, finding ?? { status: 'ok' as const }])),
+      checks: Object.fromEntries(findings),
     };
   }
-  const about = (path: string, summary: string, chosen: readonly Check[], isReady = (): boolean => true): Door => ({
+  function judged(finding: Finding | undefined, patience: number): Health['checks'][string] {
+    if (finding === undefined) return { status: 'ok' };
+    const { status, detail, since } = finding;
+    return { status: since !== undefined && world.now() - since < patience ? 'degraded' : status, detail };
+  }
+  const about = (path: string, summary: string, chosen: readonly Check[], isReady = (): boolean => true, patience = 0): Door => ({
     path,
     listed: { tag: TAG, summary, output: healthSchema },
     async answer() {
-      const found = await health(chosen);
+      const found = await health(chosen, patience);
       return json(found.status === 'down' || !isReady() ? 503 : 200, isReady() ? found : { ...found, status: 'down' });
     },
   });
@@ -79,6 +94,7 @@ export function healthDoors({ world, metrics, version, checks, ready, refresh }:
       'Whether requests should be sent here',
       checks.filter((check) => check.about !== 'rest'),
       ready,
+      PATIENCE_MS,
     ),
     about(
       '/health/db',

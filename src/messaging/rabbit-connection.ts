@@ -49,6 +49,8 @@ export interface Link extends Runnable {
   state(): LinkState;
   /** Why it does not work now; undefined when it does. */
   reason(): string | undefined;
+  /** Since when it does not work, milliseconds UTC; undefined when it does. */
+  since(): number | undefined;
   /** The connection while it is up or blocked. */
   model(): ChannelModel | undefined;
   /** Resolves when it is up, or `signal` is aborted. */
@@ -118,6 +120,7 @@ export async function closeConnection(model: ChannelModel, world: World): Promis
 export function openLink({ role, broker, world, log, prepare, lost }: LinkOptions): Link {
   let state: LinkState = 'down';
   let reason: string | undefined = 'not started';
+  let since: number | undefined = world.now();
   let model: ChannelModel | undefined;
   let failures = 0;
   let changed = Promise.withResolvers<void>();
@@ -126,6 +129,7 @@ export function openLink({ role, broker, world, log, prepare, lost }: LinkOption
   function become(next: LinkState, why?: string): void {
     state = next;
     reason = why;
+    since = why === undefined ? undefined : (since ?? world.now());
     changed.resolve();
     changed = Promise.withResolvers();
   }
@@ -203,6 +207,7 @@ export function openLink({ role, broker, world, log, prepare, lost }: LinkOption
     ),
     state: () => state,
     reason: () => reason,
+    since: () => since,
     model: () => model,
     tried: tried.promise,
     async whenUp(signal) {

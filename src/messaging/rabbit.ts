@@ -205,8 +205,9 @@ export function rabbitTransport({ broker, prefix, world, telemetry }: RabbitOpti
       }
     },
     async health() {
-      const reason = publishing.reason() ?? consuming.reason();
-      return reason === undefined ? { ok: true } : { ok: false, reason };
+      const link = publishing.reason() === undefined ? consuming : publishing;
+      const reason = link.reason();
+      return reason === undefined ? { ok: true } : { ok: false, reason, since: link.since()! };
     },
   };
 }

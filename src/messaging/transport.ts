@@ -47,6 +47,6 @@ export interface Transport extends Runnable {
   consume(queue: string, options: { readonly prefetch: number; deliver(delivery: Delivery): void }): Promise<Consumption>;
   /** Messages waiting or unsettled in each queue. */
   depths(): Promise<Record<string, number>>;
-  /** Whether publishing works now; the reason when it does not (disk full, broker away). */
-  health(): Promise<{ readonly ok: boolean; readonly reason?: string }>;
+  /** Whether publishing works now; the reason when it does not (disk full, broker away), and since when, milliseconds UTC. */
+  health(): Promise<{ readonly ok: boolean; readonly reason?: string; readonly since?: number }>;
 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { diskFinding } from '../../src/edge/checks.ts';
+import { clockFinding, diskFinding } from '../../src/edge/checks.ts';
 import { type Check, healthDoors } from '../../src/edge/health.ts';
 import { createMetrics } from '../../src/kernel/telemetry.ts';
-import { testWorld } from '../support/world.ts';
+import { TEST_EPOCH, testWorld } from '../support/world.ts';
 
 const fine: Check = { name: 'database orders', about: 'db', run: async () => undefined };
 
@@ -50,6 +50,16 @@ describe('health', () => {
     expect(await ask('/health/live')).toMatchObject({ status: 200, body: { status: 'ok' } });
     const ready = await ask('/health/ready');
     expect(ready).toMatchObject({ status: 503, body: { checks: { 'database orders': { status: 'down', detail: 'does not answer' } } } });
+  });
+
+  test('a bus that is down is borne with for ten seconds, where it says since when', async () => {
+    const since = TEST_EPOCH;
+    const doors = open([{ name: 'bus', about: 'queue', run: async () => ({ status: 'down', detail: 'the broker is away', since }) }]);
+    expect(await doors.ask('/health/ready')).toMatchObject({ status: 200, body: { status: 'degraded', checks: { bus: { status: 'degraded' } } } });
+    expect(await doors.ask('/health/queue')).toMatchObject({ status: 503 });
+    doors.world.advance(10_000);
+    const down = { status: 'down', detail: 'the broker is away' };
+    expect(await doors.ask('/health/ready')).toMatchObject({ status: 503, body: { status: 'down', checks: { bus: down } } });
   });
 
   test('a disk that fills up is for people, while there is still room', () => {
