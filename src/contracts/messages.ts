@@ -29,6 +29,29 @@ const stockMoved = z.object({
   reason: z.string(),
   ref: z.string(),
 });
+/** Pieces of an order in one warehouse. */
+const part = z.object({ warehouse_id: id, lines: z.array(reservedLineSchema) });
+/** Pieces that wait; `place` is how many entries of the sku come before, and one. */
+const queuedLine = reservedLineSchema.extend({ place: z.int().min(1) });
+/** What an order asks beside goods; what is absent is as it always was: by priority, from one warehouse, now or not at all. */
+export const allocationSchema = z.object({
+  strategy: z.enum(['priority', 'fewest_parcels', 'nearest']).optional(),
+  split: z.boolean().optional(),
+  backorder: z.boolean().optional(),
+  /** For `nearest`: `latitude` and `longitude`, else `country` and `postal_code`. */
+  ship_to: addressSchema.optional(),
+  expires_at: z.iso.datetime().optional(),
+});
+const shortSku = z.object({ sku: z.string(), requested: z.int(), available: z.int() });
+/** Of a level; said when it is crossed, not while it lasts. */
+const crossing = z.object({ warehouse_id: id, sku: z.string(), available: z.int(), threshold: z.int() });
+const transfer = z.object({
+  transfer_id: id,
+  from_warehouse_id: id,
+  to_warehouse_id: id,
+  status: z.string(),
+  lines: z.array(z.object({ sku: z.string(), quantity: z.int(), sent: z.int(), received: z.int(), written_off: z.int() })),
+});
 const payment = z.object({ ...order, payment_id: id, amount, currency });
 const shipment = z.object({ ...order, shipment_id: id, tracking_number: z.string(), warehouse_id: id });
 
@@ -119,13 +142,49 @@ export const EVENTS = {
   'stock.received': stockMoved,
   'stock.adjusted': stockMoved,
   'stock.counted': stockMoved,
-  /** All lines of the order are held in one warehouse. */
-  'stock.reserved': z.object({ ...order, warehouse_id: id, lines: z.array(reservedLineSchema) }),
-  'stock.rejected': z.object({ ...order, reason: z.string(), lines: z.array(z.object({ sku: z.string(), requested: z.int(), available: z.int() })) }),
+  /** Stock set aside, put back or thrown away: `quantity` pieces went from the one to the other. */
+  'stock.moved': stockMoved.extend({ from: z.string(), to: z.string() }),
+  'stock.low': crossing,
+  /** Nothing of it may be promised any more; `threshold` is the safety stock. */
+  'stock.out': crossing,
+  'stock.back': crossing,
+  /**
+   * The lines of the order are held, in one warehouse unless there are `parts`: then these say where, and may be none, `queued` says
+   * what waits, and `warehouse_id` is the first of the parts (or the one asked first). `plan` says why there and not elsewhere.
+   */
+  'stock.reserved': z.object({
+    ...order,
+    warehouse_id: id,
+    lines: z.array(reservedLineSchema),
+    parts: z.array(part).optional(),
+    queued: z.array(queuedLine).optional(),
+    plan: z.object({ strategy: z.string(), rejected: z.array(z.object({ warehouse_id: id, why: z.string() })) }).optional(),
+  }),
+  'stock.rejected': z.object({ ...order, reason: z.string(), lines: z.array(shortSku) }),
+  /** Lines that waited found goods: `parts` is what is held now that was queued, `queued` what still waits. */
+  'stock.filled': z.object({ ...order, parts: z.array(part), queued: z.array(queuedLine) }),
+  /** Goods held for the order are not there: these pieces are queued again, at the head of the line. */
+  'stock.shorted': z.object({ ...order, warehouse_id: id, lines: z.array(reservedLineSchema), reason: z.string() }),
+  /** The time of the reservation is over: nothing of the order is held or queued any more. */
+  'stock.expired': z.object({ ...order, lines: z.array(reservedLineSchema) }),
+  /** What the order holds now, by warehouse, and what of it waits; what has left is in neither. */
+  'stock.changed': z.object({ ...order, revision: z.int(), parts: z.array(part), queued: z.array(queuedLine) }),
+  /** Nothing was changed. */
+  'stock.change_rejected': z.object({ ...order, revision: z.int(), lines: z.array(shortSku) }),
   /** Nothing of the order is held (any more), whether anything ever was or not. */
   'stock.released': z.object(order),
-  /** The goods left the building. */
-  'stock.committed': z.object(order),
+  /** The goods left the building: those of the shipment. */
+  'stock.committed': z.object({ ...order, shipment_id: id.optional() }),
+  /** The goods of a return are in the house, or were thrown away. */
+  'stock.taken_back': z.object({ ...order, return_id: id }),
+
+  'transfer.created': transfer,
+  'transfer.sent': transfer,
+  /** Some of it arrived; `status` is `received` when nothing is under way any more. */
+  'transfer.received': transfer,
+  /** Some of it never will. */
+  'transfer.written_off': transfer.extend({ reason: z.string() }),
+  'transfer.cancelled': transfer,
 
   'payment.authorized': payment,
   'payment.declined': payment.extend({ reason: z.string() }),
@@ -173,9 +232,31 @@ export const EVENTS = {
 
 /** What is asked of one service. `to` is that service; its answer is an event. */
 export const COMMANDS = {
-  'stock.reserve': { to: 'inventory', data: z.object({ ...order, lines: z.array(reservedLineSchema) }) },
+  'stock.reserve': { to: 'inventory', data: z.object({ ...order, lines: z.array(reservedLineSchema), allocation: allocationSchema.optional() }) },
   'stock.release': { to: 'inventory', data: z.object({ ...order, reason: z.string() }) },
-  'stock.commit': { to: 'inventory', data: z.object({ ...order, shipment_id: id }) },
+  /** Goods have left: those named, from that warehouse; all that the order holds when none are. */
+  'stock.commit': {
+    to: 'inventory',
+    data: z.object({ ...order, shipment_id: id, warehouse_id: id.optional(), lines: z.array(reservedLineSchema).optional() }),
+  },
+  /** `lines` is all the order wants of each line, what has left included; a line that is not listed is wanted no more. */
+  'stock.change': {
+    to: 'inventory',
+    data: z.object({ ...order, revision: z.int().min(1), lines: z.array(reservedLineSchema), allocation: allocationSchema.optional() }),
+  },
+  /** The reservation is good until then; without a time, until it is released. */
+  'stock.renew': { to: 'inventory', data: z.object({ ...order, expires_at: z.iso.datetime().optional() }) },
+  /** The time of a reservation is over; stock tells itself. */
+  'stock.expire': { to: 'inventory', data: z.object(order) },
+  'stock.take_back': {
+    to: 'inventory',
+    data: z.object({
+      ...order,
+      return_id: id,
+      warehouse_id: id,
+      lines: z.array(reservedLineSchema.extend({ disposition: dispositionSchema })),
+    }),
+  },
   /** Somebody whose copy of the catalogue is in doubt asks its owner. */
   'product.tell': { to: 'inventory', data: z.object({ question_id: id, skus: z.array(z.string()) }) },
   'payment.authorize': { to: 'payments', data: z.object({ ...order, amount: z.int().min(1), currency, token: z.string() }) },
