@@ -115,6 +115,7 @@ function compose(config: Config, tools: Tools): { edge: Edge; things: Runnable[]
     onStop('databases', async () => void (await Promise.all([...databases.values(), ...audited.values()].map((db) => db.close())))),
     transport,
     onStart('migrations', () => migrateAll(services, databases, tools.world)),
+    ...[...messagings.values()].map(({ timekeeper }) => timekeeper),
     // Of all services, whichever run here: what is said before the first start of another must find its queue.
     onStart('queues', () => transport.declare(queuesOf(everything))),
   ];

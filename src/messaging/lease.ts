@@ -5,25 +5,24 @@
  *
  * The database's clock decides when a lease has run out; the holder's own clock only makes it step down early, 3 s before that. A
  * holder that was frozen for longer may do one thing more before it notices: what a lease guards must bear being done twice.
+ * A lease with more left than it ever gets is of before the database's clock was set back, and free: its holder may be gone.
  * Rows, not advisory locks: those belong to a connection, and a pooler such as PgBouncer hands connections around.
  * SQLite files belong to one process, so there the lease is always held.
  */
-import { type Database, type Dialect, statement } from '../db/database.ts';
+import { type Database, statement } from '../db/database.ts';
 import type { World } from '../kernel/world.ts';
+import { databaseClock as clock } from './timekeeper.ts';
 
 const TERM_MS = 15_000;
 const RENEW_MS = 5_000;
 const MARGIN_MS = 3_000;
-
-const clock = (dialect: Dialect): string =>
-  dialect.name === 'sqlite' ? `cast(unixepoch('subsec') * 1000 as integer)` : `cast(extract(epoch from clock_timestamp()) * 1000 as bigint)`;
 
 const take = statement<{ name: string; owner: string }, { owner: string }>(
   { name: 'text', owner: 'text' },
   (rows, dialect) => `
     insert into lease (name, owner, expires_at) select row.name, row.owner, ${clock(dialect)} + ${TERM_MS} from ${rows} where true
     on conflict (name) do update set owner = excluded.owner, expires_at = excluded.expires_at
-    where lease.owner = excluded.owner or lease.expires_at <= ${clock(dialect)}
+    where lease.owner = excluded.owner or lease.expires_at <= ${clock(dialect)} or lease.expires_at > ${clock(dialect)} + ${TERM_MS}
     returning owner`,
 );
 const giveUp = statement<{ name: string; owner: string }>(

@@ -19,6 +19,7 @@ import { type Mailbox, openMailbox } from './mailbox.ts';
 import type { Pack } from './outbox.ts';
 import { openRelay } from './relay.ts';
 import type { Subscription } from './service.ts';
+import { openTimekeeper } from './timekeeper.ts';
 import { openScheduler } from './timers.ts';
 import type { Transport } from './transport.ts';
 
@@ -36,6 +37,8 @@ export interface MessagingOptions {
 export interface Messaging {
   readonly service: string;
   readonly mailbox: Mailbox;
+  /** Keeps time from going back over a restart. Started first, in every process. */
+  readonly timekeeper: Runnable;
   /** Sends what was said. One of a service is at work at a time, however many run. */
   readonly relay: Runnable;
   /** Says what was to be said later, and forgets what was kept for a time only. */
@@ -97,6 +100,7 @@ export function messagingFor({ service, db, world, telemetry, transport }: Messa
   return {
     service,
     mailbox,
+    timekeeper: openTimekeeper(service, db, world, telemetry),
     relay,
     scheduler: runnable(
       `${service} scheduler`,

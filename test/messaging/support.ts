@@ -33,6 +33,7 @@ export function testWorld(): TestWorld {
   return {
     ...real,
     now,
+    notBefore: (ms) => void (ahead = Math.max(ahead, ms - real.now())),
     async sleep(ms, signal) {
       const sleeper = { until: now() + ms, wake: new AbortController() };
       sleepers.add(sleeper);
@@ -96,7 +97,7 @@ export async function openBench(database: TestDatabase): Promise<Bench> {
   async function start(name: string, open: OpenDatabase, db: OpenDatabase['db'], options: StationOptions): Promise<Station> {
     const messaging = messagingFor({ service: name, db, world, telemetry, transport: options.transport ?? transport });
     const parts = options.parts ?? ['relay', 'scheduler', 'consumer'];
-    const things: Runnable[] = [];
+    const things: Runnable[] = [messaging.timekeeper];
     if (parts.includes('relay')) things.push(messaging.relay);
     if (parts.includes('scheduler')) things.push(messaging.scheduler);
     if (parts.includes('consumer') && options.subscriptions !== undefined) things.push(messaging.consumer(options.subscriptions));
