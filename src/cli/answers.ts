@@ -91,6 +91,20 @@ export interface DeadLetter {
   readonly history?: readonly { readonly at: string; readonly actor: string; readonly action: string; readonly detail: string }[];
 }
 
+export interface DeadLetterGroup {
+  readonly service: string;
+  readonly fingerprint: string;
+  readonly consumer: string | null;
+  readonly type: string;
+  readonly code: string;
+  readonly error: string;
+  readonly open: number;
+  readonly redriving: number;
+  readonly first_seen_at: string;
+  readonly last_seen_at: string;
+  readonly samples: readonly string[];
+}
+
 export interface Consumer {
   readonly consumer: string;
   readonly status: string;

@@ -26,6 +26,8 @@ export interface Client {
   look<Answer>(path: string): Promise<Answer>;
   /** The items of a list, page by page, until the last or until the reader stops. */
   each<Item>(path: string, query?: Query): AsyncGenerator<Item>;
+  /** The first items of a list, `most` at most. */
+  first<Item>(most: number, path: string, query?: Query): Promise<Item[]>;
   /** The server's clock, milliseconds UTC, to the second. */
   now(): Promise<number>;
   /** `key` is the idempotency key; one of its own when absent. */
@@ -71,17 +73,26 @@ export function openClient({ url, world, patience = 2_000, waiting = () => undef
   }
 
   const get = <Answer>(path: string, query: Query = {}): Promise<Answer> => ask(path + search(query));
+  async function* each<Item>(path: string, query: Query = {}): AsyncGenerator<Item> {
+    let cursor: string | undefined;
+    do {
+      const page: { items: Item[]; next_cursor: string | null } = await get(path, { limit: 200, ...query, cursor });
+      yield* page.items;
+      cursor = page.next_cursor ?? undefined;
+    } while (cursor !== undefined);
+  }
   return {
     url,
     get,
     look: (path) => ask(path, { anyway: true }),
-    async *each<Item>(path: string, query: Query = {}) {
-      let cursor: string | undefined;
-      do {
-        const page: { items: Item[]; next_cursor: string | null } = await get(path, { limit: 200, ...query, cursor });
-        yield* page.items;
-        cursor = page.next_cursor ?? undefined;
-      } while (cursor !== undefined);
+    each,
+    async first<Item>(most: number, path: string, query: Query = {}) {
+      const items: Item[] = [];
+      for await (const item of each<Item>(path, { ...query, limit: Math.min(most, 200) })) {
+        items.push(item);
+        if (items.length === most) break;
+      }
+      return items;
     },
     async now() {
       let date = Number.NaN;

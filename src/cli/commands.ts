@@ -2,18 +2,17 @@
  * `waybill`: the table of commands. Each asks the server through its public HTTP API and prints the answer, for people or (`--json`)
  * for programs. Only `start` is the server itself.
  */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { audit } from './audit.ts';
-import { type Client, openClient } from './client.ts';
+import { type Common, ask, group, several, wholeNumber, world } from './command.ts';
+import { consumerCommands, deadLetterCommands } from './commands-messages.ts';
 import { doctor } from './doctor.ts';
 import { importOnlineRetail } from './import/command.ts';
-import * as messages from './messages.ts';
 import * as orders from './orders.ts';
-import { type Output, openOutput } from './print.ts';
-import { CommandError, EXIT, type ExitCode } from './problems.ts';
-import { DEFAULT_URL, dataDirFrom, urlFrom } from './settings.ts';
+import { openOutput } from './print.ts';
+import { CommandError, EXIT } from './problems.ts';
+import { dataDirFrom, urlFrom } from './settings.ts';
 import { applyTopology, planTopology } from './topology.ts';
-import { realWorld } from '../kernel/world.ts';
 import { VERSION } from '../version.ts';
 
 const EXIT_CODES = `
@@ -32,40 +31,6 @@ Settings are environment variables, e.g. PORT=9000 DATA_DIR=/var/lib/waybill way
   SMTP_URL      a mail server; without one, notifications are written to the log
   LOG_LEVEL     how much is logged, info by default
 docs/operating/settings.md lists all of them.`;
-
-const world = realWorld();
-
-/** What every command but `start` takes. */
-interface Common {
-  readonly url?: string;
-  readonly json?: boolean;
-}
-
-type Asked = { readonly client: Client; readonly output: Output };
-
-/** Runs a command with a client and an output; its exit code becomes the program's. */
-function ask<Options extends Common>(
-  command: Command,
-  run: (asked: Asked, options: Options, names: readonly string[]) => Promise<ExitCode>,
-): Command {
-  return command
-    .option('--url <url>', `where Waybill is (default: WAYBILL_URL, else ${DEFAULT_URL})`)
-    .option('--json', 'print one JSON document')
-    .action(async (...given: unknown[]) => {
-      const options = command.opts<Options>();
-      const names = given.slice(0, command.registeredArguments.length) as string[];
-      const client = openClient({ url: urlFrom(options.url), world });
-      process.exitCode = await run({ client, output: openOutput(options.json === true) }, options, names);
-    });
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d{1,9}$/.test(text) || Number(text) === 0) throw new InvalidArgumentError('It must be a whole number above 0.');
-  return Number(text);
-}
-const several =
-  <Value>(read: (text: string) => Value) =>
-  (text: string, before: readonly Value[] = []): Value[] => [...before, read(text)];
 
 export function commands(): Command {
   const program = new Command('waybill').description(
@@ -135,52 +100,6 @@ function orderCommands(): Command[] {
   ];
 }
 
-function deadLetterCommands(): Command {
-  const id = ['<id>', 'the id of a dead letter'] as const;
-  const list = new Command('list')
-    .description('list dead letters, the newest first')
-    .option('--status <status>', 'open, redriving, resolved or discarded', 'open')
-    .option('--service <name>', 'only those of this service')
-    .option('--type <type>', 'only messages of this type, e.g. stock.reserve')
-    .option('--order <id>', 'only those of this order')
-    .option('--limit <n>', 'at most so many', wholeNumber, 50);
-  const show = new Command('show').description('show a dead letter, why it failed and what was done about it').argument(...id);
-  const redrive = new Command('redrive').description('send it again to the consumer that gave it up').argument(...id);
-  const discard = new Command('discard')
-    .description('give it up for good')
-    .argument(...id)
-    .requiredOption('--reason <text>', 'kept, for those who ask later');
-  const all = [
-    ask<Common & messages.DeadLetterFilter>(list, ({ client, output }, { status, service, type, order, limit }) =>
-      messages.listDeadLetters(client, output, { limit, ...defined({ status, service, type, order }) }),
-    ),
-    ask(show, ({ client, output }, _options, [name = '']) => messages.showDeadLetter(client, output, name)),
-    ask(redrive, ({ client, output }, _options, [name = '']) => messages.redriveDeadLetter(client, output, name)),
-    ask<Common & { reason: string }>(discard, ({ client, output }, { reason }, [name = '']) =>
-      messages.discardDeadLetter(client, output, name, reason),
-    ),
-  ];
-  return group('dead-letters', 'messages a consumer gave up', all);
-}
-
-function consumerCommands(): Command {
-  const name = ['<name>', 'a consumer, e.g. payments'] as const;
-  const list = new Command('list').description('how the consumers are, and what waits for them');
-  const pause = new Command('pause')
-    .description('take no more messages until resumed')
-    .argument(...name)
-    .requiredOption('--reason <text>', 'kept, for those who ask later');
-  const resume = new Command('resume').description('take messages again').argument(...name);
-  const all = [
-    ask(list, ({ client, output }) => messages.listConsumers(client, output)),
-    ask<Common & { reason: string }>(pause, ({ client, output }, { reason }, [consumer = '']) =>
-      messages.pauseConsumer(client, output, consumer, reason),
-    ),
-    ask(resume, ({ client, output }, _options, [consumer = '']) => messages.resumeConsumer(client, output, consumer)),
-  ];
-  return group('consumers', 'those who handle messages', all);
-}
-
 function proofCommands(): Command[] {
   const check = new Command('audit')
     .description('recompute every balance and every status from the beginning')
@@ -227,15 +146,6 @@ function importCommands(): Command {
   ask<Options>(retail, ({ output }, { url, ...options }, [file = '']) => importOnlineRetail(file, { ...options, url: urlFrom(url) }, world, output));
   return group('import', 'bring in data; run again, it changes nothing', [retail]);
 }
-
-function group(name: string, description: string, all: readonly Command[]): Command {
-  const command = new Command(name).description(description);
-  for (const one of all) command.addCommand(one);
-  return command;
-}
-
-const defined = <Fields extends object>(fields: Fields): { [K in keyof Fields]?: Exclude<Fields[K], undefined> } =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as { [K in keyof Fields]?: Exclude<Fields[K], undefined> };
 
 /** Runs a command line. What goes wrong is said in sentences and told by the exit code. */
 export async function run(argv: readonly string[]): Promise<void> {

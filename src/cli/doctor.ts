@@ -94,7 +94,7 @@ async function server(client: Client, world: World): Promise<Diagnosis[]> {
     clock(now - world.now()),
     await asked('health', () => client.look<Health>('/health'), health),
     await asked('consumers', () => client.get<{ items: Consumer[] }>('/v1/consumers'), consumers),
-    await asked('dead letters', () => client.get<{ items: { count: number }[] }>('/v1/dead-letters/groups'), deadLetters),
+    await asked('dead letters', () => client.get<Groups>('/v1/dead-letters/groups?limit=200'), deadLetters),
     await asked('audit', () => client.get<Audit>('/v1/audit'), audited),
   ];
 }
@@ -144,15 +144,21 @@ function consumers({ items }: { readonly items: readonly Consumer[] }): Diagnosi
   };
 }
 
-function deadLetters({ items }: { readonly items: readonly { readonly count: number }[] }): Diagnosis {
-  const open = items.reduce((sum, { count }) => sum + count, 0);
+interface Groups {
+  readonly items: readonly { readonly open: number }[];
+  readonly next_cursor: string | null;
+}
+
+function deadLetters({ items, next_cursor }: Groups): Diagnosis {
+  const open = items.reduce((sum, group) => sum + group.open, 0);
+  const more = next_cursor === null ? '' : 'more than ';
   return open === 0
     ? { what: 'dead letters', state: 'good', found: 'none open' }
     : {
         what: 'dead letters',
         state: 'warning',
-        found: `${plural(open, 'open one')} of ${plural(items.length, 'kind')}`,
-        remedy: 'Look at them with `waybill dead-letters list`, mend the cause, then redrive or discard them.',
+        found: `${more}${plural(open, 'open one')} of ${more}${plural(items.length, 'kind')}`,
+        remedy: 'Look at them with `waybill dead-letters groups`, mend the cause, then redrive or discard them.',
       };
 }
 

@@ -1,5 +1,5 @@
 /** `waybill dead-letters` and `waybill consumers`. */
-import type { Consumer, DeadLetter } from './answers.ts';
+import type { Consumer, DeadLetter, DeadLetterGroup } from './answers.ts';
 import type { Client } from './client.ts';
 import { type Output, bad, bold, facts, faint, good, moment, table, warning } from './print.ts';
 import { EXIT, type ExitCode } from './problems.ts';
@@ -8,16 +8,15 @@ export interface DeadLetterFilter {
   readonly status?: string;
   readonly service?: string;
   readonly type?: string;
+  /** The fingerprint of a group. */
+  readonly group?: string;
   readonly order?: string;
   readonly limit: number;
 }
 
-export async function listDeadLetters(client: Client, output: Output, { limit, order, ...filter }: DeadLetterFilter): Promise<ExitCode> {
-  const letters: DeadLetter[] = [];
-  for await (const letter of client.each<DeadLetter>('/v1/dead-letters', { ...filter, order_id: order, limit: Math.min(limit, 200) })) {
-    letters.push(letter);
-    if (letters.length >= limit) break;
-  }
+export async function listDeadLetters(client: Client, output: Output, { limit, order, group, ...filter }: DeadLetterFilter): Promise<ExitCode> {
+  const query = { ...filter, fingerprint: group, order_id: order };
+  const letters = await client.first<DeadLetter>(limit, '/v1/dead-letters', query);
   output.answer(letters, () =>
     table(
       ['id', 'service', 'message', 'about', 'status', 'attempts', 'since', 'why'],
@@ -30,6 +29,35 @@ export async function listDeadLetters(client: Client, output: Output, { limit, o
         letter.attempts,
         moment(letter.first_failed_at),
         `${letter.code}: ${shortened(letter.error, 60)}`,
+      ]),
+    ),
+  );
+  return EXIT.ok;
+}
+
+export interface GroupsOptions {
+  readonly service?: string;
+  readonly type?: string;
+  readonly code?: string;
+  readonly recent: boolean;
+  readonly all: boolean;
+  readonly limit: number;
+}
+
+export async function listGroups(client: Client, output: Output, { recent, limit, ...filter }: GroupsOptions): Promise<ExitCode> {
+  const groups = await client.first<DeadLetterGroup>(limit, '/v1/dead-letters/groups', { ...filter, order: recent ? 'recent' : 'open' });
+  output.answer(groups, () =>
+    table(
+      ['group', 'consumer', 'message', 'open', 'under way', 'first', 'last', 'why'],
+      groups.map((group) => [
+        group.fingerprint,
+        group.consumer ?? 'none',
+        group.type,
+        group.open,
+        group.redriving,
+        moment(group.first_seen_at),
+        moment(group.last_seen_at),
+        `${group.code}: ${shortened(group.error, 60)}`,
       ]),
     ),
   );

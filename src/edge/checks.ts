@@ -7,7 +7,7 @@ import type { Metrics } from '../kernel/telemetry.ts';
 import { countOutbox } from '../messaging/backlog.ts';
 import type { Transport } from '../messaging/transport.ts';
 import type { Check, Finding } from './health.ts';
-import type { Operated } from './operations.ts';
+import type { Operated } from './operated.ts';
 
 export interface Parts {
   readonly transport: Transport;

@@ -3,6 +3,7 @@
  * whichever process the person asked.
  */
 import { type Database, statement } from '../db/database.ts';
+import { countOpen } from './dead-letter-groups.ts';
 import type { Transport } from './transport.ts';
 
 export interface Pause {
@@ -66,7 +67,7 @@ export async function consumerState(db: Database, transport: Transport, consumer
   const [parked] = await db.read.raw<{ n: number; since: number | null }>(
     'select cast(count(*) as bigint) as n, min(parked_at) as since from parked',
   );
-  const [dead] = await db.read.raw<{ n: number }>(`select cast(count(*) as bigint) as n from dead_letter where status = 'open'`);
+  const dead_letters = await countOpen(db);
   const depths = await transport.depths().catch((): Record<string, number> => ({}));
-  return { consumer, ...pause, ...activity, depth: depths[consumer] ?? null, parked: parked!.n, parked_since: parked!.since, dead_letters: dead!.n };
+  return { consumer, ...pause, ...activity, depth: depths[consumer] ?? null, parked: parked!.n, parked_since: parked!.since, dead_letters };
 }

@@ -4,13 +4,13 @@
  * One row a message, with an append-only log of what happened to it. Each time a row becomes open the service says
  * `message.dead_lettered`, so that whoever waits for the message can say what it waits for.
  */
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { HOPS_MAX, type Message } from '../contracts/envelope.ts';
 import { decodeCursor, pageFrom } from '../contracts/rest.ts';
 import { type Database, type Tx, statement } from '../db/database.ts';
 import { type ErrorCode, Refusal, codeOf } from '../kernel/errors.ts';
 import type { World } from '../kernel/world.ts';
+import { countMoved, countOpened, fingerprintOf } from './dead-letter-groups.ts';
 import type { Unit } from './mailbox.ts';
 import type { Page } from './service.ts';
 
@@ -56,7 +56,7 @@ export interface DeadLetterFilter {
 type Row = Omit<DeadLetter, 'message'> & { readonly message: string };
 type Tables = { dead_letter: Row };
 
-const upsert = statement<Row, { id: string; message_id: string }>(
+const insertNew = statement<Row, { message_id: string }>(
   {
     id: 'text',
     message_id: 'text',
@@ -81,23 +81,49 @@ const upsert = statement<Row, { id: string; message_id: string }>(
       (id, message_id, destination, type, source, subject, correlationid, code, error, stack, fingerprint, attempts, redrives, status, first_failed_at, changed_at, message)
     select row.id, row.message_id, row.destination, row.type, row.source, row.subject, row.correlationid, row.code, row.error, row.stack, row.fingerprint,
       row.attempts, row.redrives, row.status, row.first_failed_at, row.changed_at, row.message from ${rows} where true
-    on conflict (message_id) do update set
-      destination = excluded.destination, code = excluded.code, error = excluded.error, stack = excluded.stack, fingerprint = excluded.fingerprint,
-      attempts = dead_letter.attempts + excluded.attempts, redrives = dead_letter.redrives + excluded.redrives, status = 'open', changed_at = excluded.changed_at
-    returning id, message_id`,
+    on conflict (message_id) do nothing returning message_id`,
+);
+type Known = Pick<Row, 'id' | 'message_id' | 'fingerprint' | 'status'>;
+const findKnown = statement<{ message_id: string }, Known>(
+  { message_id: 'text' },
+  (rows, dialect) => `
+    select d.id, d.message_id, d.fingerprint, d.status from dead_letter d join ${rows} on d.message_id = row.message_id ${dialect.forUpdate('d')}`,
+);
+const reopen = statement<Pick<Row, 'id' | 'destination' | 'code' | 'error' | 'stack' | 'fingerprint' | 'attempts' | 'redrives' | 'changed_at'>>(
+  {
+    id: 'text',
+    destination: 'text',
+    code: 'text',
+    error: 'text',
+    stack: 'text',
+    fingerprint: 'text',
+    attempts: 'integer',
+    redrives: 'integer',
+    changed_at: 'bigint',
+  },
+  (rows) => `
+    update dead_letter set destination = row.destination, code = row.code, error = row.error, stack = row.stack, fingerprint = row.fingerprint,
+      attempts = dead_letter.attempts + row.attempts, redrives = dead_letter.redrives + row.redrives, status = 'open', changed_at = row.changed_at
+    from ${rows} where dead_letter.id = row.id`,
 );
 const insertLog = statement<{ dead_letter_id: string } & DeadLetterEvent>(
   { dead_letter_id: 'text', at: 'bigint', actor: 'text', action: 'text', detail: 'text' },
   (rows) =>
     `insert into dead_letter_log (dead_letter_id, at, actor, action, detail) select row.dead_letter_id, row.at, row.actor, row.action, row.detail from ${rows}`,
 );
+interface Moved {
+  readonly id: string;
+  readonly destination: string | null;
+  readonly fingerprint: string;
+  readonly message: Message;
+}
 /** The guard of every transition: only out of the status it starts from. */
-const move = statement<{ id: string; before: string; after: string; at: number }, { id: string; destination: string | null; message: Message }>(
+const move = statement<{ id: string; before: DeadLetterStatus; after: DeadLetterStatus; at: number }, Moved>(
   { id: 'text', before: 'text', after: 'text', at: 'bigint' },
   (rows) => `
     update dead_letter set status = row.after, changed_at = row.at from ${rows}
     where dead_letter.id = row.id and dead_letter.status = row.before
-    returning dead_letter.id, dead_letter.destination, dead_letter.message`,
+    returning dead_letter.id, dead_letter.destination, dead_letter.fingerprint, dead_letter.message`,
   { json: ['message'] },
 );
 
@@ -133,7 +159,7 @@ export async function bury(
       code,
       error: error.slice(0, 2_000),
       stack: stack?.slice(0, 8_000) ?? null,
-      fingerprint: fingerprintOf(code, message.type, error, stack),
+      fingerprint: fingerprintOf({ destination, type: message.type, code, error }, stack),
       attempts,
       redrives: redrive === undefined ? 0 : 1,
       status: 'open',
@@ -142,14 +168,7 @@ export async function bury(
       message: JSON.stringify(original),
     };
   });
-  const fresh = new Set(rows.map(({ id }) => id));
-  const stored = await unit.tx.run(upsert, rows);
-  const detail = `${code}: ${error.slice(0, 500)}`;
-  await log(
-    unit.tx,
-    stored.map(({ id }) => ({ dead_letter_id: id, at: unit.now, actor: 'consumer', action: fresh.has(id) ? 'opened' : 'reopened', detail })),
-  );
-  const idOf = new Map(stored.map(({ id, message_id }) => [message_id, id]));
+  const idOf = await store(unit, rows, `${code}: ${error.slice(0, 500)}`);
   // Not about its own kind: a consumer that cannot take these events would never come to an end.
   for (const message of distinct.filter(({ type }) => type !== 'message.dead_lettered')) {
     const data = { dead_letter_id: idOf.get(message.id)!, message_id: message.id, message_type: message.type, code, error: error.slice(0, 500) };
@@ -158,11 +177,47 @@ export async function bury(
   }
 }
 
+/** Keeps rows and what happened to them, and counts them; answers the ids they have, by message. */
+async function store({ tx, now }: Unit, rows: readonly Row[], detail: string): Promise<ReadonlyMap<string, string>> {
+  const inserted = new Set((await tx.run(insertNew, rows)).map(({ message_id }) => message_id));
+  const known = new Map(
+    (
+      await tx.run(
+        findKnown,
+        rows.filter(({ message_id }) => !inserted.has(message_id)),
+      )
+    ).map((row) => [row.message_id, row]),
+  );
+  const kept = rows.map((row) => ({ ...row, id: known.get(row.message_id)?.id ?? row.id }));
+  await tx.run(
+    reopen,
+    kept.filter(({ message_id }) => known.has(message_id)),
+  );
+  await log(
+    tx,
+    kept.map(({ id, message_id }) => ({
+      dead_letter_id: id,
+      at: now,
+      actor: 'consumer',
+      action: known.has(message_id) ? 'reopened' : 'opened',
+      detail,
+    })),
+  );
+  await countMoved(
+    tx,
+    [...known.values()].map(({ fingerprint, status }) => ({ fingerprint, before: status, after: null })),
+  );
+  await countOpened(tx, kept, now);
+  return new Map(kept.map(({ id, message_id }) => [message_id, id]));
+}
+
 /** Redriven messages were handled. In the transaction that handled them. */
 export async function resolve(unit: Unit, redriven: readonly Message[]): Promise<void> {
-  const moved = await unit.tx.run(
-    move,
-    redriven.map(({ redrive }) => ({ id: redrive!, before: 'redriving', after: 'resolved', at: unit.now })),
+  const moved = await moveAll(
+    unit,
+    redriven.map(({ redrive }) => redrive!),
+    'redriving',
+    'resolved',
   );
   await log(
     unit.tx,
@@ -186,8 +241,21 @@ export async function discard(unit: Unit, id: string, reason: string, actor: str
   await log(unit.tx, [{ dead_letter_id: id, at: unit.now, actor, action: 'discarded', detail: reason }]);
 }
 
-async function leaveOpen(unit: Unit, id: string, after: DeadLetterStatus): Promise<{ destination: string | null; message: Message }> {
-  const [moved] = await unit.tx.run(move, [{ id, before: 'open', after, at: unit.now }]);
+/** Moves those that are in `before`, counted; answers them. */
+async function moveAll(unit: Unit, ids: readonly string[], before: DeadLetterStatus, after: DeadLetterStatus): Promise<Moved[]> {
+  const moved = await unit.tx.run(
+    move,
+    ids.map((id) => ({ id, before, after, at: unit.now })),
+  );
+  await countMoved(
+    unit.tx,
+    moved.map(({ fingerprint }) => ({ fingerprint, before, after })),
+  );
+  return moved;
+}
+
+async function leaveOpen(unit: Unit, id: string, after: DeadLetterStatus): Promise<Moved> {
+  const [moved] = await moveAll(unit, [id], 'open', after);
   if (moved !== undefined) return moved;
   const [found] = await unit.tx.raw<{ status: string }>('select status from dead_letter where id = $1', [id]);
   if (found === undefined) throw new Refusal('dead_letter_not_found', `there is no dead letter ${id}`);
@@ -221,27 +289,4 @@ export async function get(db: Database, id: string): Promise<DeadLetter & { read
     id,
   ]);
   return { ...row, message: JSON.parse(row.message) as Message, history };
-}
-
-/** How many are open, by what they look like; the most frequent first. */
-export const groups = (db: Database): Promise<{ fingerprint: string; type: string; code: string; error: string; count: number; newest: string }[]> =>
-  db.read.raw(`
-    select fingerprint, min(type) as type, min(code) as code, min(error) as error, cast(count(*) as bigint) as count, max(id) as newest
-    from dead_letter where status = 'open' group by fingerprint order by count(*) desc, fingerprint limit 200`);
-
-/** Code, type, the message without its numbers and ids, and the top three frames of our own: alike for failures of one cause. */
-export function fingerprintOf(code: string, type: string, error: string, stack: string | undefined): string {
-  const words = error
-    .replace(/\b[a-z]{2,4}_[0-9a-z]{26}\b/g, '*')
-    .replace(/"[^"]*"/g, '*')
-    .replace(/\d+/g, '#');
-  const frames = (stack ?? '')
-    .split('\n')
-    .filter((line) => line.includes('/src/') && !line.includes('node_modules'))
-    .slice(0, 3);
-  const places = frames.map((line) => line.replace(/^.*\/src\//, '').replace(/:\d+:\d+\)?$/, ''));
-  return createHash('sha256')
-    .update([code, type, words, ...places].join('\n'))
-    .digest('hex')
-    .slice(0, 16);
 }

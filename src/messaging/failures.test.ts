@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CATALOGUE, type ErrorCode, Fault, Refusal } from '../kernel/errors.ts';
-import { fingerprintOf } from './dead-letters.ts';
+import { fingerprintOf, wordsOf } from './dead-letter-groups.ts';
 import { type FailureClass, POLICIES, classOf, delayAfter, isOutage } from './failures.ts';
 
 describe('classes of failure', () => {
@@ -55,21 +55,36 @@ describe('delayAfter', () => {
 describe('fingerprintOf', () => {
   const stack = (line: number): string =>
     `Error: x\n    at reserve (file:///a/src/inventory/use-cases.ts:${line}:3)\n    at next (file:///a/node_modules/z.js:1:1)`;
+  const like = (more: Partial<Parameters<typeof fingerprintOf>[0]> = {}) => ({
+    destination: 'inventory',
+    code: 'internal',
+    type: 'a',
+    error: 'x',
+    ...more,
+  });
 
   it('is the same for the same failure of other things', () => {
-    const one = fingerprintOf('internal', 'stock.reserve', 'order ord_01jm8r3v9qe7bvkc1xk6w2t4nz has 3 lines of "TEA"', stack(10));
-    const two = fingerprintOf('internal', 'stock.reserve', 'order ord_01jm8r3v9qe7bvkc1xk6w2t4n0 has 17 lines of "CUP"', stack(12));
+    const one = fingerprintOf(like({ error: 'order ord_01jm8r3v9qe7bvkc1xk6w2t4nz has 3 lines of "TEA"' }), stack(10));
+    const two = fingerprintOf(like({ error: 'order ord_01jm8r3v9qe7bvkc1xk6w2t4n0 has 17 lines of "CUP"' }), stack(12));
     expect(two).toBe(one);
   });
 
-  it('differs by code, type, words and place', () => {
+  it('differs by consumer, code, type, words and place', () => {
     const all = [
-      fingerprintOf('internal', 'a', 'x', stack(1)),
-      fingerprintOf('conflict', 'a', 'x', stack(1)),
-      fingerprintOf('internal', 'b', 'x', stack(1)),
-      fingerprintOf('internal', 'a', 'y', stack(1)),
-      fingerprintOf('internal', 'a', 'x', undefined),
+      fingerprintOf(like(), stack(1)),
+      fingerprintOf(like({ destination: null }), stack(1)),
+      fingerprintOf(like({ code: 'conflict' }), stack(1)),
+      fingerprintOf(like({ type: 'b' }), stack(1)),
+      fingerprintOf(like({ error: 'y' }), stack(1)),
+      fingerprintOf(like(), undefined),
     ];
     expect(new Set(all).size).toBe(all.length);
+  });
+});
+
+describe('wordsOf', () => {
+  it('leaves out what differs from one message to the next, and keeps the rest', () => {
+    expect(wordsOf('order ord_01jm8r3v9qe7bvkc1xk6w2t4nz of "Ada": 3 of 17 (0190B6A2-11f2-7abc-8def-0123456789ab)')).toBe('order * of *: # of # (*)');
+    expect(wordsOf('x'.repeat(10_000))).toHaveLength(500);
   });
 });

@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import { openSqlite } from '../../src/db/sqlite.ts';
 import { type Edge, openEdge } from '../../src/edge/http.ts';
-import { type Operated, operationRoutes } from '../../src/edge/operations.ts';
+import type { Operated } from '../../src/edge/operated.ts';
+import { operationRoutes } from '../../src/edge/operations.ts';
 import { Fault } from '../../src/kernel/errors.ts';
 import { createTelemetry } from '../../src/kernel/telemetry.ts';
 import { bury } from '../../src/messaging/dead-letters.ts';
@@ -118,9 +119,40 @@ describe('the list', () => {
     expect(JSON.stringify(letters)).not.toContain('tok_secret');
   });
 
-  test('groups what looks alike', async () => {
-    const { items } = await get<{ items: { service: string; count: number }[] }>('/v1/dead-letters/groups');
-    expect(items.map(({ service, count }) => `${service} ${count}`).toSorted()).toEqual(['orders 2', 'payments 2']);
+  test('groups what looks alike, page by page, with what may be done about it', async () => {
+    type Groups = { items: { service: string; consumer: string; open: number; error: string; samples: string[] }[]; next_cursor: string | null };
+    const { items } = await get<Groups>('/v1/dead-letters/groups');
+    expect(items.map(({ service, consumer, open }) => `${service} ${consumer} ${open}`).toSorted()).toEqual([
+      'orders orders 2',
+      'payments payments 2',
+    ]);
+    const mine = (await all()).filter(({ service }) => service === items[0]!.service).map(({ id }) => id);
+    expect(items[0]).toMatchObject({ error: 'it broke', samples: mine });
+    for (const order of ['open', 'recent']) {
+      const paged: Groups['items'] = [];
+      let cursor: string | null = '';
+      while (cursor !== null) {
+        const page: Groups = await get(`/v1/dead-letters/groups?limit=1&order=${order}${cursor === '' ? '' : `&cursor=${cursor}`}`);
+        paged.push(...page.items);
+        cursor = page.next_cursor;
+      }
+      expect(paged, order).toEqual((await get<Groups>(`/v1/dead-letters/groups?order=${order}`)).items);
+    }
+    expect((await get<Groups>('/v1/dead-letters/groups?consumer=orders&code=internal&type=payment.authorize')).items).toHaveLength(1);
+    expect((await get<Groups>('/v1/dead-letters/groups?code=conflict')).items).toEqual([]);
+  });
+
+  test('of groups follows what becomes of them', async () => {
+    const counts = async (more = ''): Promise<object[]> => {
+      const { items } = await get<{ items: Record<string, unknown>[] }>(`/v1/dead-letters/groups?service=payments${more}`);
+      return items.map(({ open, redriving, resolved, discarded }) => ({ open, redriving, resolved, discarded }));
+    };
+    const [one, two] = (await all()).filter(({ service }) => service === 'payments');
+    await post(`/v1/dead-letters/${one!.id}/redrive`);
+    expect(await counts()).toEqual([{ open: 1, redriving: 1, resolved: 0, discarded: 0 }]);
+    await post(`/v1/dead-letters/${two!.id}/discard`, { reason: 'a test order' });
+    expect(await counts()).toEqual([]);
+    expect(await counts('&all=true')).toEqual([{ open: 0, redriving: 1, resolved: 0, discarded: 1 }]);
   });
 });
 
