@@ -32,6 +32,10 @@ export interface PrivateBroker {
   readonly tlsUrl: string;
   readonly certificates: { readonly ca: string; readonly certificate: string; readonly key: string };
   readonly port: number;
+  /** Its name among brokers, and what others need to know to join it. */
+  readonly node: string;
+  readonly home: string;
+  readonly epmd: number;
   /** Runs rabbitmqctl on it; answers what it printed. */
   control(...command: readonly string[]): Promise<string>;
   /** Ends it as a power cut would. */
@@ -44,13 +48,23 @@ export interface PrivateBroker {
   drop(): Promise<void>;
 }
 
-export async function startBroker({ tls = false }: { readonly tls?: boolean } = {}): Promise<PrivateBroker> {
+export interface BrokerOptions {
+  readonly tls?: boolean;
+  /** The folder its own is made in. */
+  readonly under?: string;
+  /** Another one, whose cluster it becomes part of; that one is dropped last. */
+  readonly joins?: PrivateBroker;
+}
+
+export async function startBroker({ tls = false, under = tmpdir(), joins }: BrokerOptions = {}): Promise<PrivateBroker> {
   if (brokerPrograms === undefined) throw new Error('rabbitmq-server is not installed');
   const programs = brokerPrograms;
-  const folder = await mkdtemp(join(tmpdir(), 'waybill-broker-'));
-  const home = join(folder, 'home');
-  await mkdir(home);
-  const [port, tlsPort, distribution, epmd] = [await freePort(), await freePort(), await freePort(), await freePort()];
+  const folder = await mkdtemp(join(under, 'waybill-broker-'));
+  const home = joins?.home ?? join(folder, 'home');
+  await mkdir(home, { recursive: true });
+  const [port, tlsPort, distribution] = [await freePort(), await freePort(), await freePort()];
+  const epmd = joins?.epmd ?? (await freePort());
+  const node = `waybill_${randomBytes(4).toString('hex')}@localhost`;
   const certificates = { ca: join(folder, 'ca.pem'), certificate: join(folder, 'client.pem'), key: join(folder, 'client.key') };
   if (tls) await makeCertificates(folder);
   await writeFile(join(folder, 'rabbitmq.conf'), configuration(folder, port, tls ? tlsPort : undefined));
@@ -61,9 +75,10 @@ export async function startBroker({ tls = false }: { readonly tls?: boolean } = 
     HOME: home, // the cookie is made there
     ERL_EPMD_PORT: String(epmd),
     ERL_EPMD_ADDRESS: '127.0.0.1',
-    RABBITMQ_NODENAME: `waybill_${randomBytes(4).toString('hex')}@localhost`,
+    RABBITMQ_NODENAME: node,
     RABBITMQ_DIST_PORT: String(distribution),
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
+    // Idle schedulers that spin take the processor from everybody else here.
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none',
     RABBITMQ_BASE: folder,
     RABBITMQ_MNESIA_BASE: join(folder, 'data'),
     RABBITMQ_LOG_BASE: join(folder, 'log'),
@@ -80,6 +95,9 @@ export async function startBroker({ tls = false }: { readonly tls?: boolean } = 
     tlsUrl: `amqps://guest:guest@127.0.0.1:${tlsPort}`,
     certificates,
     port,
+    node,
+    home,
+    epmd,
     async control(...command) {
       return (await run(join(programs, 'rabbitmqctl'), ['--quiet', ...command], { env })).stdout;
     },
@@ -101,19 +119,26 @@ export async function startBroker({ tls = false }: { readonly tls?: boolean } = 
     async drop() {
       await broker.kill().catch(() => undefined); // it may be dead already
       await ended;
-      await run('epmd', ['-kill'], { env }).catch(() => undefined);
+      if (joins === undefined) await run('epmd', ['-kill'], { env }).catch(() => undefined);
       await rm(folder, { recursive: true, force: true });
     },
   };
-  await broker.start().catch(async (error: unknown) => {
+  try {
+    await broker.start();
+    if (joins !== undefined) await joinCluster(broker, joins);
+  } catch (error) {
     await broker.drop();
     throw error;
-  });
+  }
   return broker;
 }
 
+async function joinCluster(broker: PrivateBroker, { node }: PrivateBroker): Promise<void> {
+  for (const command of [['stop_app'], ['join_cluster', node], ['start_app']]) await broker.control(...command);
+}
+
 function configuration(folder: string, port: number, tlsPort: number | undefined): string {
-  const plain = [`listeners.tcp.1 = 127.0.0.1:${port}`, 'disk_free_limit.absolute = 50MB'];
+  const plain = [`listeners.tcp.1 = 127.0.0.1:${port}`, 'disk_free_limit.absolute = 50MB', 'cluster_partition_handling = pause_minority'];
   if (tlsPort === undefined) return plain.join('\n');
   return [
     ...plain,

@@ -35,7 +35,8 @@ export interface Proxy {
 
 export interface ProxyOptions {
   readonly host?: string;
-  readonly port: number;
+  /** Where a new connection goes; asked for each, when there are several places. */
+  readonly port: number | (() => number);
   /** Of chance; the same seed gives the same jitter. */
   readonly seed?: number;
 }
@@ -64,7 +65,7 @@ export async function openProxy({ host = '127.0.0.1', port, seed = 1 }: ProxyOpt
       return;
     }
     accepted += 1;
-    const server = connect({ host, port, noDelay: true });
+    const server = connect({ host, port: typeof port === 'number' ? port : port(), noDelay: true });
     const pair: Pair = { client, server, silent: false };
     pairs.add(pair);
     for (const socket of [client, server]) {

@@ -101,15 +101,15 @@ async function ready(server: Server): Promise<void> {
 }
 
 /**
- * Asks until there is an answer, at most half a minute. For conditions in another process, which can send no signal here.
- * Throws what is being waited `for`.
+ * Asks until there is an answer, at most half a minute, or as many seconds as told. For conditions in another process, which can send no
+ * signal here. Throws what is being waited `for`.
  */
-export async function until<T>(ask: () => Promise<T | undefined>, what: string): Promise<T> {
-  const end = Date.now() + 30_000;
+export async function until<T>(ask: () => Promise<T | undefined>, what: string, seconds = 30): Promise<T> {
+  const end = Date.now() + seconds * 1_000;
   for (;;) {
     const found = await ask();
     if (found !== undefined) return found;
-    if (Date.now() > end) throw new Error(`waited half a minute in vain until ${what}`);
+    if (Date.now() > end) throw new Error(`waited ${seconds} seconds in vain until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
