@@ -25,6 +25,7 @@ function slowDisk(): QueueStore & { readonly rows: Entry[]; answer(): Promise<vo
       );
     },
     failed: () => undefined,
+    orphaned: () => undefined,
     answer() {
       questions.shift()?.();
       return turn();
@@ -83,6 +84,7 @@ describe('a queue of the embedded transport', () => {
       read: async (_, { seq }) => (broken ? Promise.reject(new Error('no')) : seq <= 1 ? [entry(1)] : []),
       settle: () => undefined,
       failed: () => void (failures += 1),
+      orphaned: () => undefined,
     };
     const queue = openQueue('a', store, 1, 1);
     const deliveries: Delivery[] = [];

@@ -32,8 +32,10 @@ export interface Entry {
 export interface QueueStore {
   /** Reads rows from `seq` on, in order; with `claim`, counts a delivery of each in the same transaction. */
   read(queue: string, from: { readonly seq: number; readonly to?: number; readonly limit: number; readonly claim: boolean }): Promise<Entry[]>;
-  /** The row is done with. */
+  /** The pack is done with. */
   settle(seq: number): void;
+  /** The last consumer has gone. */
+  orphaned(): void;
   failed(error: unknown): void;
 }
 
@@ -44,8 +46,14 @@ interface Taker {
 }
 
 export interface EmbeddedQueue {
-  /** A committed row. Rows are offered in the order of `seq`. */
+  /** A committed row, or a pack that need not be one. They are offered in the order of `seq`. */
   offer(entry: Entry): void;
+  /** May a pack be offered that has no row? Only when a consumer is there, all fits into memory, and no row before it is still to come. */
+  takesDirectly(): boolean;
+  /** A row of this queue is being written: nothing may overtake it. Answers the queue. */
+  awaitRow(): EmbeddedQueue;
+  /** The row was offered, or will not be. */
+  rowCame(): void;
   /** Adds a consumer; answers how to remove it. */
   take(prefetch: number, deliver: (delivery: Delivery) => void): () => void;
   /** Messages waiting or unsettled. */
@@ -72,6 +80,7 @@ export function openQueue(name: string, store: QueueStore, leftoverTo: number, d
   let slowWindow = SLOW_FIRST;
   let slowUnsettled = 0;
   let out = 0;
+  let rowsToCome = 0;
 
   function offer(entry: Entry): void {
     depth += entry.count;
@@ -172,8 +181,14 @@ export function openQueue(name: string, store: QueueStore, leftoverTo: number, d
     pump();
   }
 
-  return {
+  const queue: EmbeddedQueue = {
     offer,
+    takesDirectly: () => takers.length > 0 && diskFrom === undefined && readyMessages < READY_MAX && rowsToCome === 0,
+    awaitRow() {
+      rowsToCome += 1;
+      return queue;
+    },
+    rowCame: () => void (rowsToCome -= 1),
     take(prefetch, deliver) {
       const taker: Taker = { prefetch, unsettled: 0, deliver };
       takers.push(taker);
@@ -182,10 +197,12 @@ export function openQueue(name: string, store: QueueStore, leftoverTo: number, d
         const at = takers.indexOf(taker);
         if (at !== -1) takers.splice(at, 1);
         turn = 0;
+        if (takers.length === 0) store.orphaned();
       };
     },
     depth: () => depth,
     unsettled: () => out,
     retry: pump,
   };
+  return queue;
 }

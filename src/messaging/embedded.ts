@@ -1,10 +1,10 @@
 /**
- * The embedded transport: a durable bus in one SQLite file beside the services' own, so that handing a message over stays two commits,
- * as it is with a broker, and every duplicate a broker can make is made here too.
+ * The embedded transport: a durable bus in one SQLite file beside the services' own, with every duplicate a broker can make.
  *
- * One row a pack and queue. A publish is one unit of work of bus.db: it shares its commit with other publishes, and takes the deletes of
- * acked rows along. After the commit the very messages that were published are handed to the consumers, so that in the normal case
- * nothing is read or parsed. What is acked is deleted later; a crash in between is a redelivery.
+ * The very messages that are published are handed to the consumers at once, and are confirmed when all of them have acked. What is not
+ * acked soon, and what no consumer has room for, is written to bus.db, one row a pack and queue, and confirmed then. So in the normal
+ * case nothing is written, read or parsed; until the confirm the sender's outbox keeps the pack. What is written and acked is deleted
+ * later; a crash in between is a redelivery.
  */
 import { DatabaseSync } from 'node:sqlite';
 import type { Message } from '../contracts/envelope.ts';
@@ -16,12 +16,15 @@ import { failpoint } from '../kernel/failpoints.ts';
 import { loop, runnable } from '../kernel/lifecycle.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
 import type { World } from '../kernel/world.ts';
+import { type Held, openHeld } from './embedded-held.ts';
 import { type EmbeddedQueue, type Entry, type QueueStore, openQueue } from './embedded-queue.ts';
 import type { Pack } from './outbox.ts';
 import type { PublishOutcome, Queue, Transport } from './transport.ts';
 
 /** Acked rows are deleted with the next publish, or after this time; a crash makes duplicates of what is not deleted yet. */
 const ACK_MS = 200;
+/** Packs handed out and not acked are written after this time. Longer than a batch takes under full load, or all of them would be. */
+const WRITE_AFTER_MS = 1_000;
 /** A read that failed is tried again after this time. */
 const RETRY_MS = 1_000;
 
@@ -42,6 +45,15 @@ export interface EmbeddedOptions {
   readonly telemetry: Telemetry;
   /** Opens the file; a test may hand over a database it can fill up. */
   readonly open?: (file: string) => Database;
+  /** How long an ack is waited for before a pack is written; 0 writes everything before it is handed out. */
+  readonly writeAfterMs?: number;
+}
+
+/** A pack on its way into a queue by way of bus.db. */
+interface Row {
+  readonly pack: Pack;
+  readonly name: string;
+  readonly queue: EmbeddedQueue;
 }
 
 interface MessageRow {
@@ -51,7 +63,7 @@ interface MessageRow {
   readonly body: string;
 }
 
-export function embeddedTransport({ file, world, telemetry, open: openFile }: EmbeddedOptions): Transport {
+export function embeddedTransport({ file, world, telemetry, open: openFile, writeAfterMs = WRITE_AFTER_MS }: EmbeddedOptions): Transport {
   const log = telemetry.log.child({ part: 'bus' });
   const queues = new Map<string, EmbeddedQueue>();
   /** Event type to the queues that take it. */
@@ -63,6 +75,8 @@ export function embeddedTransport({ file, world, telemetry, open: openFile }: Em
   let flushSoon = false;
   let nextSeq = 1;
   let leftoverTo = 0;
+  /** The run before did not part in order. */
+  let afterCrash = true;
   let broken: string | undefined;
   /** The size of the last publish that could not be written. */
   let missingBytes = 0;
@@ -93,17 +107,22 @@ export function embeddedTransport({ file, world, telemetry, open: openFile }: Em
     const [last] = await read.raw<{ seq: number }>('select coalesce(max(seq), 0) as seq from bus_message');
     nextSeq = last!.seq + 1;
     const clean = await database.write((tx) => tx.raw('delete from bus_clean returning id'));
-    leftoverTo = clean.length > 0 ? 0 : last!.seq;
+    afterCrash = clean.length === 0;
+    leftoverTo = afterCrash ? last!.seq : 0;
     const waiting = await read.raw<{ queue: string; n: number }>('select queue, sum(messages) as n from bus_message group by queue');
     for (const { queue, n } of waiting) leftovers.set(queue, n);
     for (const { name } of await read.raw<{ name: string }>('select name from bus_queue')) addQueue(name);
     for (const { queue, type } of await read.raw<{ queue: string; type: string }>('select queue, type from bus_binding')) bind(queue, [type]);
     await flusher.start();
+    if (writeAfterMs > 0) await writer.start();
   }
 
   async function close(): Promise<void> {
+    await writer.stop();
     await flusher.stop();
-    await flush()
+    await held
+      .writeDue(true)
+      .then(flush)
       .then(partClean)
       .catch((error: unknown) => log.warn({ err: error }, 'acks could not be written; these packs come again'));
     await database?.close();
@@ -130,6 +149,10 @@ export function embeddedTransport({ file, world, telemetry, open: openFile }: Em
     const store: QueueStore = {
       read,
       settle,
+      orphaned() {
+        held.orphan(name);
+        writer.wake();
+      },
       failed(error) {
         log.warn({ err: error, queue: name }, 'the queue could not be read; tried again');
         void world.sleep(RETRY_MS).then(() => queues.get(name)!.retry());
@@ -169,25 +192,47 @@ export function embeddedTransport({ file, world, telemetry, open: openFile }: Em
   }
 
   async function publish(packs: readonly Pack[]): Promise<PublishOutcome[]> {
+    db(); // throws when the bus does not run
     const routes = packs.map(route);
-    const rows = packs.flatMap((pack, i) => (routes[i] ?? []).map((queue) => ({ pack, queue })));
-    if (rows.length > 0) await store(rows);
+    const confirmed: Promise<void>[] = [];
+    const rows: Row[] = [];
+    for (const [i, pack] of packs.entries()) {
+      for (const name of routes[i] ?? []) {
+        const queue = queues.get(name)!;
+        if (writeAfterMs > 0 && pack.again !== true && queue.takesDirectly()) confirmed.push(handOver(pack, name, queue));
+        else rows.push({ pack, name, queue: queue.awaitRow() });
+      }
+    }
+    if (rows.length > 0) confirmed.push(store(rows));
+    await Promise.all(confirmed);
     return routes.map((queue) => (queue === undefined ? 'unroutable' : 'confirmed'));
   }
 
-  async function store(rows: readonly { readonly pack: Pack; readonly queue: string }[]): Promise<void> {
+  /** Straight to a consumer; resolves when it has acked, or when the pack was written after all. */
+  function handOver(pack: Pack, name: string, queue: EmbeddedQueue): Promise<void> {
+    return new Promise((confirm) => {
+      const { body, messages } = pack;
+      const seq = nextSeq++;
+      held.hold({ seq, queue: name, messages: messages.length, body, confirm });
+      queue.offer({ seq, count: messages.length, messages, deliveries: 0, trusted: true });
+    });
+  }
+
+  /** To bus.db, and to the consumers after the commit. */
+  async function store(rows: readonly Row[]): Promise<void> {
     let deleting: number[] = [];
     try {
       await write(async (tx) => {
         deleting = acked.splice(0);
         await remove(tx, deleting);
         const entries: { queue: EmbeddedQueue; entry: Entry }[] = [];
-        // Bound one by one: packing bodies into the JSON of a set, to be unpacked by SQLite, costs three times as much.
-        for (const { pack, queue } of rows) {
-          const count = pack.messages.length;
+        for (const { pack, name, queue } of rows) {
           const seq = nextSeq++;
-          await tx.raw('insert into bus_message (seq, queue, messages, deliveries, body) values ($1, $2, $3, 0, $4)', [seq, queue, count, pack.body]);
-          entries.push({ queue: queues.get(queue)!, entry: { seq, count, messages: pack.messages, deliveries: 0, trusted: true } });
+          const { body, messages } = pack;
+          const deliveries = pack.again === true && afterCrash ? 1 : 0;
+          if (deliveries > 0) claimed.add(seq);
+          await insert(tx, { seq, queue: name, messages: messages.length, deliveries, body });
+          entries.push({ queue, entry: { seq, count: messages.length, messages, deliveries, trusted: pack.again !== true } });
         }
         await failpoint('bus.before_commit');
         tx.afterCommit(() => {
@@ -199,8 +244,24 @@ export function embeddedTransport({ file, world, telemetry, open: openFile }: Em
       acked.push(...deleting);
       missingBytes = rows.reduce((sum, { pack }) => sum + pack.body.length, 0);
       throw error;
+    } finally {
+      for (const { queue } of rows) queue.rowCame();
     }
   }
+
+  /** Writes packs that were handed out and are not acked. */
+  async function keep(packs: readonly Held[]): Promise<void> {
+    missingBytes = packs.reduce((sum, { body }) => sum + body.length, 0);
+    await write(async (tx) => {
+      for (const { seq, queue, messages, body } of packs) await insert(tx, { seq, queue, messages, deliveries: 0, body });
+      await failpoint('bus.before_commit');
+    });
+    await failpoint('bus.after_commit');
+  }
+
+  // Bound one by one: packing bodies into the JSON of a set, to be unpacked by SQLite, costs three times as much.
+  const insert = (tx: Tx, { seq, queue, messages, deliveries, body }: MessageRow & { readonly queue: string }): Promise<unknown> =>
+    tx.raw('insert into bus_message (seq, queue, messages, deliveries, body) values ($1, $2, $3, $4, $5)', [seq, queue, messages, deliveries, body]);
 
   /** Writes as much as could not be written: nobody may be publishing any more, and a small row may find room where a pack did not. */
   async function probe(): Promise<void> {
@@ -210,6 +271,11 @@ export function embeddedTransport({ file, world, telemetry, open: openFile }: Em
   }
 
   function settle(seq: number): void {
+    if (!held.settle(seq)) forget(seq);
+  }
+
+  /** The row of a pack is to be deleted. */
+  function forget(seq: number): void {
     acked.push(seq);
     claimed.delete(seq);
     if (flushSoon) return;
@@ -239,6 +305,16 @@ export function embeddedTransport({ file, world, telemetry, open: openFile }: Em
     if (seqs.length > 0) await tx.raw('delete from bus_message where seq in (select value from json_each($1))', [JSON.stringify(seqs)]);
   };
 
+  const held = openHeld({ world, afterMs: writeAfterMs, write: keep, remove: forget });
+  const writer = loop({
+    name: 'bus writer',
+    world,
+    failed: (error) => log.warn({ err: error }, 'packs that wait for their consumer could not be written; tried again, and kept by their senders'),
+    async turn() {
+      await held.writeDue();
+      return writeAfterMs;
+    },
+  });
   const flusher = loop({
     name: 'bus acks',
     world,

@@ -16,6 +16,8 @@ export interface Pack {
   readonly messages: readonly Message[];
   /** `messages` as JSON: encoded once, stored in the outbox and handed to the broker as it is. */
   readonly body: string;
+  /** It lay in the outbox when the program started, so it may have been published before. */
+  readonly again?: boolean;
 }
 
 /** Packs hold this many messages at most, and are closed once they are this long, so that no body comes near the limits of brokers. */

@@ -58,6 +58,7 @@ export function openPublisher({ names, link, world, log }: PublisherOptions): Pu
   let unconfirmed = 0;
   let heardAt = 0;
   let tickets = 0;
+  let writing: Promise<unknown> = Promise.resolve();
   /** Keys of packs that came back and whose ack has not come yet. */
   const returned = new Set<string>();
 
@@ -100,18 +101,26 @@ export function openPublisher({ names, link, world, log }: PublisherOptions): Pu
     return { room, outcome: promise };
   }
 
+  /** Publishes are written one after another, so that their order is kept; their confirms are waited for side by side. */
   async function publish(packs: readonly Pack[]): Promise<PublishOutcome[]> {
+    const written = writing.then(() => write(packs));
+    writing = written.catch(() => undefined);
+    return Promise.all(await written);
+  }
+
+  /** Writes packs to the line; answers what becomes of each. */
+  async function write(packs: readonly Pack[]): Promise<Promise<PublishOutcome>[]> {
     await link().whenUnblocked();
     const outcomes: Promise<PublishOutcome>[] = [];
     for (const pack of packs) {
       const on = channel;
       if (on === undefined) throw away(link().reason() ?? 'RabbitMQ is away');
       const { room, outcome } = send(on, pack);
-      outcome.catch(() => undefined); // heard below, together with the others
+      outcome.catch(() => undefined); // heard by `publish`, together with the others
       outcomes.push(outcome);
       if (!room) await roomOn(on, outcome);
     }
-    return Promise.all(outcomes);
+    return outcomes;
   }
 
   const watch = loop({

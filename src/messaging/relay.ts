@@ -15,6 +15,8 @@ import type { Transport } from './transport.ts';
 
 /** Messages held in memory, at most: about 20 MB. Beyond, rows wait in the table and are read in order. */
 const HELD_MAX = 20_000;
+/** Messages published and not confirmed, at most: a broker that is slow to confirm holds the relay back, not the other way round. */
+const UNCONFIRMED_MAX = 10_000;
 /** Packs and messages in one publish: one commit of the embedded transport, one round of confirms of a broker. */
 const BATCH_PACKS = 64;
 const BATCH_MESSAGES = 5_000;
@@ -60,6 +62,12 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
   /** Rows that are waiting, in flight, or confirmed and not yet deleted: a look passes over them. */
   const known = new Set<number>();
   let held = 0; // messages in `waiting`
+  /** Publishes whose confirms have not come. They never reject: what failed is `refused`. */
+  const underWay = new Set<Promise<void>>();
+  let unconfirmed = 0; // messages in them
+  let refused: { readonly packs: Pack[]; error: unknown } | undefined;
+  /** Rows up to this one lay there at the start. */
+  let oldTo: number | undefined;
   let running = false;
   /** The table has rows that are not in memory; until they are read, later ones must not overtake them. */
   let behind = true;
@@ -88,11 +96,12 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
 
   /** Reads the lowest rows that are not held. From the lowest each time: a transaction may commit after one with a higher seq. */
   async function look(): Promise<void> {
+    oldTo ??= (await db.read.raw<{ seq: number }>('select coalesce(max(seq), 0) as seq from outbox'))[0]!.seq;
     const spillsBefore = spills;
     const rows = await db.read.raw<{ seq: number }>('select seq from outbox order by seq limit $1', [known.size + BATCH_PACKS]);
     const unknown = rows.filter(({ seq }) => !known.has(seq)).slice(0, BATCH_PACKS);
     for (const { seq, type, destination, body } of await db.read.run(readPacks, unknown)) {
-      if (!known.has(seq)) hold({ seq, type, destination, body, messages: JSON.parse(body) as Message[] });
+      if (!known.has(seq)) hold({ seq, type, destination, body, messages: JSON.parse(body) as Message[], ...(seq <= oldTo && { again: true }) });
     }
     behind = unknown.length === BATCH_PACKS || spills !== spillsBefore;
     lookEvery = unknown.length > 0 || !shared ? (shared ? LOOK_FIRST_MS : LOOK_MS) : Math.min(LOOK_MS, lookEvery * 1.5);
@@ -101,7 +110,9 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
   }
 
   async function measure(): Promise<void> {
-    const [row] = behind ? await db.read.raw<{ n: number }>('select cast(coalesce(sum(messages), 0) as bigint) as n from outbox') : [{ n: held }];
+    const [row] = behind
+      ? await db.read.raw<{ n: number }>('select cast(coalesce(sum(messages), 0) as bigint) as n from outbox')
+      : [{ n: held + unconfirmed }];
     telemetry.metrics.outboxDepth.set({ service }, row!.n);
   }
 
@@ -110,17 +121,41 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
       forget(); // whoever holds the lease finds the rows
       return 1_000;
     }
+    if (refused !== undefined) await takeBack();
+    if (unconfirmed >= UNCONFIRMED_MAX) {
+      await Promise.race(underWay);
+      return 0;
+    }
     if (waiting.length === 0 && (behind || world.now() >= lookAt)) await look();
     if (waiting.length === 0) return Math.max(1, lookAt - world.now());
-    const batch = take();
-    try {
-      await publish(batch);
-    } catch (error) {
-      waiting.unshift(...batch); // the same again, in the same order, after a rest
-      held += messagesIn(batch);
-      throw error;
-    }
+    send(take());
     return 0;
+  }
+
+  /** Publishes without waiting for the confirm: packs that follow are not held up by a consumer that has to be waited for. */
+  function send(batch: readonly Pack[]): void {
+    const messages = messagesIn(batch);
+    unconfirmed += messages;
+    const sent: Promise<void> = publish(batch)
+      .catch((error: unknown) => {
+        refused = { packs: [...(refused?.packs ?? []), ...batch], error };
+        publisher.wake();
+      })
+      .finally(() => {
+        unconfirmed -= messages;
+        underWay.delete(sent);
+      });
+    underWay.add(sent);
+  }
+
+  /** The same packs again, in the same order, after a rest, when all that is under way has come to its end. Throws what they failed with. */
+  async function takeBack(): Promise<never> {
+    await Promise.all(underWay);
+    const { packs, error } = refused!;
+    refused = undefined;
+    waiting.unshift(...packs.sort((a, b) => a.seq - b.seq));
+    held += messagesIn(packs);
+    throw error;
   }
 
   function take(): Pack[] {
@@ -172,7 +207,8 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
 
   async function drain(): Promise<void> {
     try {
-      while ((waiting.length > 0 || behind) && (await lease.held())) if ((await turn()) > 0) break;
+      while ((waiting.length > 0 || behind || refused !== undefined) && (await lease.held())) if ((await turn()) > 0) break;
+      await Promise.all(underWay);
     } finally {
       await cleaner.flush();
     }

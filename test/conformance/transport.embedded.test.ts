@@ -17,13 +17,13 @@ import { type OpenTransport, transportSuite } from './transport.ts';
 
 const world = realWorld();
 
-async function open(): Promise<OpenTransport & { readonly file: string }> {
+async function open(writeAfterMs = 0): Promise<OpenTransport & { readonly file: string }> {
   const root = await mkdtemp(join(tmpdir(), 'waybill-bus-'));
   const started: Transport[] = [];
   let folder = join(root, '0');
   const start = async (): Promise<Transport> => {
     await mkdir(folder, { recursive: true });
-    const transport = embeddedTransport({ file: join(folder, 'bus.db'), world, telemetry });
+    const transport = embeddedTransport({ file: join(folder, 'bus.db'), world, telemetry, writeAfterMs });
     started.push(transport);
     await transport.start();
     return transport;
@@ -52,7 +52,8 @@ async function open(): Promise<OpenTransport & { readonly file: string }> {
   };
 }
 
-transportSuite({ name: 'embedded', open });
+transportSuite({ name: 'embedded, handing over at once', open: () => open(20) });
+transportSuite({ name: 'embedded, writing everything', open: () => open(0) });
 
 function event(subject: string): Message {
   return {
@@ -201,5 +202,80 @@ describe('the embedded transport alone', () => {
     const third = embeddedTransport({ file: opened.file, world, telemetry });
     await third.start();
     await third.stop();
+  });
+});
+
+describe('handing over at once', () => {
+  const later = async (ms: number): Promise<Awaited<ReturnType<typeof open>> & { readonly rows: () => number }> => {
+    const opened = await open(ms);
+    await opened.transport.declare([queue]);
+    const rows = (): number => {
+      const db = new DatabaseSync(opened.file, { readOnly: true });
+      try {
+        return (db.prepare('select count(*) as n from bus_message').get() as { n: number }).n;
+      } finally {
+        db.close();
+      }
+    };
+    return { ...opened, rows };
+  };
+  const NEVER = 3_600_000;
+  let opened: Awaited<ReturnType<typeof later>>;
+  const taken: Delivery[] = [];
+  const take = () => opened.transport.consume('a', { prefetch: 100, deliver: (delivery) => void taken.push(delivery) });
+  beforeEach(() => taken.splice(0));
+  afterEach(() => opened.drop());
+
+  it('a pack is confirmed by the ack and is never written', async () => {
+    opened = await later(NEVER);
+    await take();
+    const published = opened.transport.publish([pack('1')]);
+    await until('it came', () => taken.length === 1);
+    expect(opened.rows()).toBe(0);
+    taken[0]!.ack();
+    expect(await published).toEqual(['confirmed']);
+    expect(opened.rows()).toBe(0);
+  });
+
+  it('one that is not acked in time is written and then confirmed; an ack after that deletes it', async () => {
+    opened = await later(10);
+    await take();
+    expect(await opened.transport.publish([pack('1')])).toEqual(['confirmed']);
+    expect([taken.length, opened.rows()]).toEqual([1, 1]);
+    taken[0]!.ack();
+    await until('its row is gone', () => opened.rows() === 0);
+  });
+
+  it('when the consumer goes away, what it had not acked is written at once', async () => {
+    opened = await later(NEVER);
+    const { cancel } = await take();
+    const published = opened.transport.publish([pack('1')]);
+    await until('it came', () => taken.length === 1);
+    await cancel();
+    taken[0]!.release();
+    expect(await published).toEqual(['confirmed']);
+    expect(opened.rows()).toBe(1);
+  });
+
+  it('a pack that may have been published before is written first, and after a crash it counts as delivered', async () => {
+    opened = await later(NEVER);
+    await take();
+    expect(await opened.transport.publish([{ ...pack('1'), again: true }])).toEqual(['confirmed']);
+    await until('it came', () => taken.length === 1);
+    expect([taken[0]!.deliveries, taken[0]!.trusted, opened.rows()]).toEqual([1, false, 1]);
+  });
+
+  it('nothing overtakes a pack that is being written', async () => {
+    opened = await later(NEVER);
+    await take();
+    const published = [
+      opened.transport.publish([{ ...pack('1'), again: true }]),
+      opened.transport.publish([pack('2')]),
+      opened.transport.publish([pack('3')]),
+    ];
+    await until('all came', () => taken.length === 3);
+    expect(taken.flatMap(({ messages }) => messages.map(({ subject }) => subject))).toEqual(['1', '2', '3']);
+    for (const delivery of taken) delivery.ack();
+    await Promise.all(published);
   });
 });

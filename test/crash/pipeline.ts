@@ -2,10 +2,11 @@
  * A small real program: two services, a bus, and a handler on each side that counts. It seeds its work once, runs until nothing is left to
  * do, prints `done` and ends. Killed anywhere and started again, it must come to the same end.
  *
- *   node pipeline.ts FOLDER [killer]
+ *   node pipeline.ts FOLDER [killer] [written]
  *
  * orders says 60 commands in units of 5; inventory gives each the next place in one of five streams and says so; orders hears the streams
- * in strict order. Every twentieth command fails at its first attempt. With `killer`, one command kills whoever executes it.
+ * in strict order. Every twentieth command fails at its first attempt. With `killer`, one command kills whoever executes it;
+ * with `written`, the bus writes each pack before it hands it out.
  */
 import { join } from 'node:path';
 import { migrate } from '../../src/db/migrate.ts';
@@ -21,10 +22,11 @@ import { subscription } from '../../src/messaging/service.ts';
 export const COMMANDS = 60;
 export const STREAMS = 5;
 
-const [folder, killer] = process.argv.slice(2);
+const [folder, ...words] = process.argv.slice(2);
+const killer = words.includes('killer');
 const world = realWorld();
 const telemetry = createTelemetry({ level: 'error' });
-const transport = embeddedTransport({ file: join(folder!, 'bus.db'), world, telemetry });
+const transport = embeddedTransport({ file: join(folder!, 'bus.db'), world, telemetry, ...(words.includes('written') && { writeAfterMs: 0 }) });
 
 async function open(name: string, tables: string) {
   const db = openSqlite({ name, file: join(folder!, `${name}.db`) });
@@ -89,7 +91,7 @@ async function seed(): Promise<void> {
       if (known !== undefined) return;
       await unit.tx.raw('insert into seeded (n) values ($1)', [first]);
       const subjects = Array.from({ length: 5 }, (_, i) => String(first + i));
-      if (killer !== undefined && first === 30) subjects.push('killer');
+      if (killer && first === 30) subjects.push('killer');
       unit.say(subjects.map((subject) => ({ type: 'stock.release' as const, subject, data: { order_id: subject, reason: 'test' } })));
     });
   }

@@ -49,6 +49,29 @@ describe.each(databases())('the relay on $name', (database) => {
     expect(subjects()).toEqual(expected);
   });
 
+  it('a confirm that does not come holds up nothing behind it; what is refused goes again, in order, when all has come to its end', async () => {
+    const orders = await bench.service('orders', { transport });
+    const first = Promise.withResolvers<PublishOutcome[]>();
+    const tried: string[][] = [];
+    transport.publishing((packs) => {
+      tried.push(packs.flatMap(({ messages }) => messages.map(({ subject }) => subject)));
+      return tried.length === 1
+        ? first.promise
+        : tried.length === 2
+          ? Promise.reject(new Error('refused'))
+          : Promise.resolve(packs.map(() => 'confirmed'));
+    });
+    await say(orders, 'slow');
+    await until('it is under way', () => tried.length === 1);
+    await say(orders, 'refused');
+    await until('the next one went out all the same', () => tried.length === 2);
+    await say(orders, 'later');
+    first.resolve(['confirmed']);
+    await until('the outbox is empty', empty(orders));
+    expect(tried.slice(2).flat()).toEqual(['refused', 'later']);
+    expect(subjects()).toEqual(['slow', 'refused', 'later']);
+  });
+
   it('a transport that is away is not asked once for every commit', async () => {
     const orders = await bench.service('orders', { transport });
     let asked = 0;
@@ -66,15 +89,17 @@ describe.each(databases())('the relay on $name', (database) => {
     const orders = await bench.service('orders', { transport, parts: [] });
     const left = Array.from({ length: 150 }, (_, i) => `left${i}`); // more than one look takes
     for (const subject of left) await say(orders, subject);
-    let goOn: (() => void) | undefined;
+    const gate = Promise.withResolvers<void>();
+    let begun = false;
     transport.publishing(async (packs) => {
-      if (goOn === undefined) await new Promise<void>((resolve) => (goOn = resolve));
+      begun = true;
+      await gate.promise;
       return packs.map(() => 'confirmed');
     });
     await orders.relay.start();
-    await until('the first are in flight', () => goOn !== undefined);
+    await until('the first are in flight', () => begun);
     await say(orders, 'new');
-    goOn!();
+    gate.resolve();
     await until('the outbox is empty', empty(orders));
     expect(subjects()).toEqual([...left, 'new']);
     await orders.relay.stop();
