@@ -88,6 +88,7 @@ export const CATALOGUE = {
   contract_violation: entry('bug', false, 'A message does not fit its contract.', 'Correct the sender, then redrive or discard the dead letter.'),
   unroutable: entry('bug', false, 'No queue takes this command.', 'Start the service it is for, then redrive the dead letter.'),
   delivery_limit: entry('bug', false, 'The broker handed this message out twenty times, and nobody settled it.', 'Find out why its consumer died or lost its connection each time, then redrive the dead letter.'),
+  outside_dedupe_window: entry('bug', false, 'A message is older than it is remembered here which messages were handled, so it may have had its effect already.', 'Find out whether it had; if not, redrive the dead letter, else discard it.'),
   crash_suspect: entry('bug', false, 'The process died each time it handled this message.', 'Read the message and the log, mend the cause, then redrive the dead letter.'),
   too_many_hops: entry('bug', false, 'A message caused itself again and again.', 'Mend the loop between the handlers, then discard the dead letter.'),
 } as const satisfies Record<string, CatalogueEntry>;

@@ -2,7 +2,8 @@
  * Which messages of a run are still to be handled. A fixed number of statements, whatever the number of messages.
  *
  * - `natural`: all; the handler's own rows know duplicates.
- * - `inbox`: those whose id is new.
+ * - `inbox`: those whose id is new. One said so long ago that its row may have been forgotten is refused as `outside_dedupe_window`; redriven
+ *   from a dead letter that says so, it is taken: whoever sends it again knows then what nobody here can know.
  * - `latest`: those newer than the last sequence of their stream.
  * - `strict`: those that follow the last one without a gap, with what had been parked behind them; what is too new is parked.
  *
@@ -11,6 +12,7 @@
 import type { Message } from '../contracts/envelope.ts';
 import { type Tx, statement } from '../db/database.ts';
 import { Fault } from '../kernel/errors.ts';
+import { INBOX_KEPT_MS } from './janitor.ts';
 import type { Dedupe } from './service.ts';
 
 const insertInbox = statement<{ consumer: string; message_id: string; received_at: number }, { message_id: string }>(
@@ -72,7 +74,29 @@ export async function freshOf(tx: Tx, consumer: string, mode: Dedupe, messages: 
   }
 }
 
+/** An hour less than rows are kept: for clocks that differ. */
+export const WINDOW_MS = INBOX_KEPT_MS - 3_600_000;
+
+const findRefused = statement<{ id: string }, { id: string }>(
+  { id: 'text' },
+  (rows) => `select d.id from dead_letter d join ${rows} on d.id = row.id where d.code = 'outside_dedupe_window'`,
+);
+
+/** Throws the Fault `outside_dedupe_window` for a message whose row may have been forgotten. A stranger's that does not say its time is new. */
+async function refuseForgotten(tx: Tx, messages: readonly Message[], now: number): Promise<void> {
+  const old = messages.filter(({ time }) => time > 0 && time < now - WINDOW_MS);
+  if (old.length === 0) return;
+  const redriven = old.flatMap(({ redrive }) => (redrive === undefined ? [] : [{ id: redrive }]));
+  const permitted = new Set((await tx.run(findRefused, redriven)).map(({ id }) => id));
+  for (const { redrive, type, subject, time } of old) {
+    if (redrive !== undefined && permitted.has(redrive)) continue;
+    const days = Math.floor((now - time) / (24 * 3_600_000));
+    throw new Fault('outside_dedupe_window', `${type} about ${subject} was said ${days} days ago; whether it was handled then is forgotten`);
+  }
+}
+
 async function inbox(tx: Tx, consumer: string, messages: readonly Message[], now: number): Promise<Message[]> {
+  await refuseForgotten(tx, messages, now);
   const ids = [...new Set(messages.map(({ id }) => id))].sort();
   const inserted = await tx.run(
     insertInbox,

@@ -40,6 +40,7 @@ const CLASSES: Partial<Record<ErrorCode, FailureClass>> = {
   provider_unavailable: 'provider',
   contract_violation: 'contract',
   too_many_hops: 'contract',
+  outside_dedupe_window: 'contract',
   crash_suspect: 'contract',
 };
 

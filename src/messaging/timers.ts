@@ -52,7 +52,10 @@ async function sayDue(unit: Unit): Promise<number> {
   rows.sort((a, b) => a.due_at - b.due_at || (a.key < b.key ? -1 : 1));
   for (const destination of new Set(rows.map((row) => row.destination))) {
     const messages = rows.filter((row) => row.destination === destination).map((row) => JSON.parse(row.message) as Message);
-    unit.forward(messages, destination);
+    unit.forward(
+      messages.map((message) => (message.attempt === undefined ? { ...message, time: now } : message)), // a retry was said before
+      destination,
+    );
   }
   await failpoint('scheduler.in_tx');
   return rows.length;

@@ -200,13 +200,14 @@ export function handTransport(): HandTransport {
 }
 
 const ids = realWorld();
+const SAID_AT = ids.now();
 
 /** A command to inventory, as its sender would have made it. */
 export const command = (subject: string, more: Partial<Message> = {}): Message => ({
   id: ids.id('msg'),
   type: 'stock.release',
   source: 'orders',
-  time: 1,
+  time: SAID_AT,
   subject,
   partitionkey: subject,
   correlationid: subject,
@@ -220,7 +221,7 @@ export const event = (subject: string, sequence: number, more: Partial<Message> 
   id: `msg_${subject}_${sequence}`,
   type: 'stock.released',
   source: 'inventory',
-  time: 1,
+  time: SAID_AT,
   subject,
   sequence,
   partitionkey: subject,
