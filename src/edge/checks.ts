@@ -5,6 +5,7 @@ import { statfs } from 'node:fs/promises';
 import type { Database } from '../db/database.ts';
 import type { Metrics } from '../kernel/telemetry.ts';
 import { countOutbox } from '../messaging/backlog.ts';
+import { SKEW_MAX_MS, skewOf } from '../messaging/timekeeper.ts';
 import type { Transport } from '../messaging/transport.ts';
 import type { Check, Finding } from './health.ts';
 import type { Operated } from './operated.ts';
@@ -34,8 +35,20 @@ export const checksOf = ({ transport, services, consumes, folder }: Parts): Chec
     },
   },
   { name: 'disk', about: 'rest', run: () => statfs(folder).then(({ bavail, bsize }) => diskFinding(bavail * bsize)) },
+  ...services
+    .slice(0, 1)
+    .map(({ mailbox: { db, world } }): Check => ({ name: 'clock', about: 'rest', run: () => skewOf(db, world).then(clockFinding) })),
   ...(consumes ? services.map(consumerCheck) : []),
 ];
+
+/** Pure; of the milliseconds by which the time here is ahead of the clock of the database. */
+export const clockFinding = (skew: number): Finding | undefined =>
+  Math.abs(skew) <= SKEW_MAX_MS
+    ? undefined
+    : {
+        status: 'degraded',
+        detail: `it is ${Math.round(Math.abs(skew) / 60_000)} min ${skew > 0 ? 'later' : 'earlier'} here than by the clock of the database: set the wrong one right`,
+      };
 
 /** Pure; of the bytes that are free where the data lies. */
 export const diskFinding = (free: number): Finding | undefined =>

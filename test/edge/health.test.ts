@@ -67,6 +67,13 @@ describe('health', () => {
     expect(diskFinding(52_345_678)).toMatchObject({ status: 'degraded', detail: expect.stringContaining('52 MB free') as string });
   });
 
+  test('a clock that somebody has set wrong is for people', () => {
+    expect([clockFinding(250_000), clockFinding(-250_000)]).toEqual([undefined, undefined]);
+    const detail = 'it is 180 min later here than by the clock of the database: set the wrong one right';
+    expect(clockFinding(3 * 3_600_000)).toEqual({ status: 'degraded', detail });
+    expect(clockFinding(-600_000)?.detail).toContain('10 min earlier here');
+  });
+
   test('not ready before everything has started', async () => {
     expect(await open([fine], false).ask('/health/ready')).toMatchObject({ status: 503 });
     expect(await open([fine], false).ask('/health')).toMatchObject({ status: 200 });
