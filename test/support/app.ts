@@ -18,8 +18,8 @@ export interface Answer<Body> {
   readonly body: Body;
 }
 
-export interface TestApp {
-  url(): string;
+/** Asks a program, wherever it runs. */
+export interface TestClient {
   /** Asks and answers whatever came back. */
   ask<Body = unknown>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer<Body>>;
   /** GET that must succeed. */
@@ -28,6 +28,10 @@ export interface TestApp {
   post<Body>(path: string, body?: unknown, headers?: Record<string, string>): Promise<Body>;
   /** Reads `path` until `found` is content with it; throws what came last after half a minute. */
   until<Body>(path: string, found: (body: Body) => boolean): Promise<Body>;
+}
+
+export interface TestApp extends TestClient {
+  url(): string;
   /** Stops and starts again on the same folder, as a new process would. */
   restart(): Promise<void>;
   stop(): Promise<void>;
@@ -72,10 +76,25 @@ export async function startApp({ settings = {}, world, postgres }: TestAppOption
     throw error;
   });
 
+  return {
+    ...clientAt(() => app.url()),
+    url: () => app.url(),
+    async restart() {
+      await app.stop();
+      app = await start();
+    },
+    async stop() {
+      await app.stop();
+      await ground.remove();
+    },
+  };
+}
+
+export function clientAt(url: () => string): TestClient {
   async function request<Body>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<Body>> {
     const sent = body === undefined ? {} : { body: JSON.stringify(body) };
     const type = body === undefined ? {} : { 'content-type': 'application/json' };
-    const answer = await fetch(app.url() + path, { method, ...sent, headers: { ...type, ...headers } });
+    const answer = await fetch(url() + path, { method, ...sent, headers: { ...type, ...headers } });
     const text = await answer.text();
     const isJson = answer.headers.get('content-type')?.includes('json') === true;
     return { status: answer.status, headers: answer.headers, body: (isJson ? JSON.parse(text) : text) as Body };
@@ -87,7 +106,6 @@ export async function startApp({ settings = {}, world, postgres }: TestAppOption
   }
 
   return {
-    url: () => app.url(),
     ask: request,
     get: (path) => must('GET', path),
     post: (path, body, headers) => must('POST', path, body, headers),
@@ -100,14 +118,6 @@ export async function startApp({ settings = {}, world, postgres }: TestAppOption
       return until(look, `GET ${path} is as expected`).catch((error: unknown) => {
         throw new Error(`${String(error)}; last was ${JSON.stringify(last)}`);
       });
-    },
-    async restart() {
-      await app.stop();
-      app = await start();
-    },
-    async stop() {
-      await app.stop();
-      await ground.remove();
     },
   };
 }

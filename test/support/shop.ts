@@ -1,7 +1,7 @@
 /**
  * A shop to tell stories about: a warehouse with stock, and the things a customer and a warehouse do.
  */
-import type { TestApp } from './app.ts';
+import type { TestClient } from './app.ts';
 
 export interface Order {
   readonly id: string;
@@ -71,7 +71,7 @@ export interface Shop {
 }
 
 /** `stock` teapots in one warehouse. */
-export async function openShop(app: TestApp, { stock = 10 }: { stock?: number } = {}): Promise<Shop> {
+export async function openShop(app: TestClient, { stock = 10 }: { stock?: number } = {}): Promise<Shop> {
   await app.post('/v1/products', { sku: TEAPOT, name: 'Teapot', price: PRICE, currency: 'EUR' });
   const { id: warehouse } = await app.post<{ id: string }>('/v1/warehouses', { name: 'Hamburg', location: 'Hamburg' });
   if (stock > 0) await app.post('/v1/stock/receipts', { warehouse_id: warehouse, lines: [{ sku: TEAPOT, quantity: stock }] });
