@@ -5,7 +5,7 @@
 import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { allQueues } from '../src/app.ts';
-import { SETTINGS, loadConfig } from '../src/config.ts';
+import { SECRETS, SETTINGS, loadConfig } from '../src/config.ts';
 import { COMMANDS, EVENTS } from '../src/contracts/messages.ts';
 import { CATALOGUE } from '../src/kernel/errors.ts';
 import { createTelemetry } from '../src/kernel/telemetry.ts';
@@ -77,7 +77,8 @@ export function settingsPage(settings: Readonly<Record<string, { readonly initia
     '# Settings',
     '',
     'Settings are environment variables. All of them are read at start; everything that is wrong is named at once, and a combination that',
-    'cannot work is refused rather than tried (exit code 78). Lists are separated by commas, durations read `90s`, `15m`, `1h` or `2d`. Written',
+    'cannot work is refused rather than tried (exit code 78). Lists are separated by commas, durations read `90s`, `15m`, `1h` or `2d`.',
+    `${SECRETS.map((name) => code(name)).join(', ')} may be kept in files: \`DATABASE_URL_FILE=/run/secrets/database_url\` takes the first line of that file. Written`,
     'from `src/config.ts` by `npm run docs`.',
     '',
     row('setting', 'default', 'meaning'),

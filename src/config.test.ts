@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, type Environment, PARTS, SERVICES, SETTINGS, isLoopback, loadConfig } from './config.ts';
 
@@ -29,6 +32,18 @@ describe('loadConfig', () => {
 
   test('takes an empty variable for an absent one', () => {
     expect(loadConfig({ PORT: '', DATABASE_URL: '' })).toMatchObject({ port: 8000, databaseUrl: undefined });
+  });
+
+  test('takes what holds a password from a file', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'waybill-config-'));
+    const file = join(folder, 'database_url');
+    writeFileSync(file, 'postgres://me:secret@host/waybill\n');
+    expect(loadConfig({ DATABASE_URL_FILE: file }).databaseUrl).toBe('postgres://me:secret@host/waybill');
+    expect(faultsOf({ DATABASE_URL_FILE: file, DATABASE_URL: 'postgres://x' })).toEqual([
+      'DATABASE_URL and DATABASE_URL_FILE are both set. Remove one of them.',
+    ]);
+    expect(faultsOf({ DATABASE_URL_FILE: join(folder, 'none') })).toEqual(['DATABASE_URL_FILE must name a file that can be read.']);
+    rmSync(folder, { recursive: true });
   });
 
   test('names all faults at once, each with its remedy', () => {

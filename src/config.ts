@@ -5,7 +5,7 @@
  * `Config`, or names every fault there is at once, each with its remedy. A combination that cannot work is a fault, too: better no
  * start than one that loses something later. docs/operating/settings.md holds the same table; a test compares.
  */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { readFailpoints } from './kernel/failpoints.ts';
@@ -136,6 +136,9 @@ export const SETTINGS = {
   WAYBILL_FAILPOINTS: setting('', 'For tests: where to die, fail or wait, e.g. `relay.after_publish=kill@3`.', failpoints),
 } as const;
 
+/** Settings with a password in them: `NAME_FILE` may name a file that holds the value, as secrets of containers are. */
+export const SECRETS = ['DATABASE_URL', 'AMQP_URL', 'SMTP_URL'] as const satisfies readonly (keyof typeof SETTINGS)[];
+
 type Name = keyof typeof SETTINGS;
 /** A setting without a default may be absent. */
 type ValueOf<N extends Name> = z.output<(typeof SETTINGS)[N]['reads']> | ((typeof SETTINGS)[N]['initial'] extends undefined ? undefined : never);
@@ -192,7 +195,7 @@ export function loadConfig(environment: Environment): Config {
   const faults: string[] = [];
   const values: Record<string, unknown> = {};
   for (const [name, { initial, reads }] of Object.entries(SETTINGS)) {
-    const text = environment[name] || initial;
+    const text = textOf(name, environment, faults) || initial;
     if (text === undefined) continue;
     const read = reads.safeParse(text);
     if (read.success) values[name] = read.data;
@@ -208,6 +211,19 @@ export function loadConfig(environment: Environment): Config {
   const impossible = contradictions(config);
   if (impossible.length > 0) throw new ConfigError(impossible);
   return config;
+}
+
+/** A setting as text: the variable, or the first line of the file that holds it. */
+function textOf(name: string, environment: Environment, faults: string[]): string | undefined {
+  const path = (SECRETS as readonly string[]).includes(name) ? environment[`${name}_FILE`] : undefined;
+  if (!path) return environment[name];
+  if (environment[name]) faults.push(`${name} and ${name}_FILE are both set. Remove one of them.`);
+  try {
+    return readFileSync(path, 'utf8').split('\n', 1)[0]!.trim();
+  } catch {
+    faults.push(`${name}_FILE must name a file that can be read.`);
+    return undefined;
+  }
 }
 
 function toConfig(values: Values): Config {
