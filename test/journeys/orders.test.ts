@@ -1,30 +1,33 @@
 /**
- * The promises of the program as stories, through HTTP, on the whole program. After each story the auditor recomputes everything.
+ * The promises of the program as stories, through HTTP, on the whole program, on every ground. Each story has a shop of its own; after each
+ * the auditor recomputes everything.
  */
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type TestApp, startApp } from '../support/app.ts';
-import { postgresUrl } from '../support/databases.ts';
-import { PRICE, type Shop, TEAPOT, openShop } from '../support/shop.ts';
+import { type OpenGround, onEveryGround } from '../support/grounds.ts';
+import { PRICE, type Shop, openShop } from '../support/shop.ts';
 
-let app: TestApp;
-let shop: Shop;
-
-const grounds = [{ name: 'SQLite', postgres: undefined }, ...(postgresUrl === undefined ? [] : [{ name: 'PostgreSQL', postgres: postgresUrl }])];
-
-describe.each(grounds)('on $name', ({ postgres }) => {
+onEveryGround((ground) => {
+  let opened: OpenGround;
+  let app: TestApp;
+  let shop: Shop;
+  let shops = 0;
+  beforeAll(async () => {
+    opened = await ground.open();
+    app = await startApp({ settings: opened.settings });
+  });
+  afterAll(async () => {
+    await app?.stop();
+    await opened?.remove();
+  });
   beforeEach(async () => {
-    app = await startApp({ postgres });
-    shop = await openShop(app);
+    shop = await openShop(app, { sku: `TEAPOT-${(shops += 1)}` });
   });
   afterEach(async () => {
-    try {
-      const audit = await shop.audit();
-      expect(audit.equations.filter(({ violations }) => violations > 0)).toEqual([]);
-      expect(audit.ok).toBe(true);
-      expect((await app.get<{ items: unknown[] }>('/v1/dead-letters')).items).toEqual([]);
-    } finally {
-      await app.stop();
-    }
+    const audit = await shop.audit();
+    expect(audit.equations.filter(({ violations }) => violations > 0)).toEqual([]);
+    expect(audit.ok).toBe(true);
+    expect((await app.get<{ items: unknown[] }>('/v1/dead-letters')).items).toEqual([]);
   });
 
   describe('from checkout to doorstep', () => {
@@ -39,7 +42,7 @@ describe.each(grounds)('on $name', ({ postgres }) => {
       await shop.dispatch(shipment);
       await shop.reaches(order.id, 'shipped');
       expect(await shop.payment(order.id)).toMatchObject({ status: 'captured', held: 0, captured: 2 * PRICE });
-      await app.until<{ items: { on_hand: number }[] }>(`/v1/stock?sku=${TEAPOT}`, ({ items: [level] }) => level?.on_hand === 8);
+      await app.until<{ items: { on_hand: number }[] }>(`/v1/stock?sku=${shop.sku}`, ({ items: [level] }) => level?.on_hand === 8);
       expect(await shop.level()).toMatchObject({ on_hand: 8, reserved: 0, available: 8 });
 
       await shop.deliver(await shop.shipment(order.id, 'in_transit'));
@@ -58,11 +61,9 @@ describe.each(grounds)('on $name', ({ postgres }) => {
     });
 
     test('customers are told', async () => {
-      const order = await shop.place();
-      const topics = await app.until<{ items: { order_id: string; topic: string; status: string }[] }>('/v1/notifications', ({ items }) =>
-        items.some(({ status }) => status === 'sent'),
-      );
-      expect(topics.items.find(({ order_id }) => order_id === order.id)).toMatchObject({ status: 'sent' });
+      const { id } = await shop.place();
+      type Told = { items: { order_id: string; status: string }[] };
+      await app.until<Told>('/v1/notifications', ({ items }) => items.some(({ order_id, status }) => order_id === id && status === 'sent'));
     });
   });
 
@@ -76,7 +77,7 @@ describe.each(grounds)('on $name', ({ postgres }) => {
     });
 
     test('too little stock cancels the order before money is asked for', async () => {
-      const order = await shop.place({ lines: [{ sku: TEAPOT, quantity: 11 }] });
+      const order = await shop.place({ lines: [{ sku: shop.sku, quantity: 11 }] });
       expect(await shop.reaches(order.id, 'cancelled')).toMatchObject({ status_reason: 'out_of_stock' });
       expect(await shop.level()).toMatchObject({ on_hand: 10, reserved: 0, available: 10 });
       expect(await shop.payment(order.id)).toBeUndefined();
@@ -130,7 +131,7 @@ describe.each(grounds)('on $name', ({ postgres }) => {
     });
 
     test('prepaid without stock: the money is given back', async () => {
-      const order = await shop.place({ policy: 'prepaid', lines: [{ sku: TEAPOT, quantity: 11 }] });
+      const order = await shop.place({ policy: 'prepaid', lines: [{ sku: shop.sku, quantity: 11 }] });
       expect(await shop.reaches(order.id, 'cancelled')).toMatchObject({ status_reason: 'out_of_stock' });
       expect(await shop.payment(order.id)).toMatchObject({ held: 0, captured: 0 });
     });
@@ -149,14 +150,14 @@ describe.each(grounds)('on $name', ({ postgres }) => {
       const key = { 'idempotency-key': 'checkout-1' };
       const first = await shop.place({}, key);
       expect(await shop.place({}, key)).toEqual(first);
-      const other = await app.ask('POST', '/v1/orders', { customer: { id: 'c-2' }, currency: 'EUR', lines: [{ sku: TEAPOT, quantity: 1 }] }, key);
+      const other = await app.ask('POST', '/v1/orders', { customer: { id: 'c-2' }, currency: 'EUR', lines: [{ sku: shop.sku, quantity: 1 }] }, key);
       expect(other).toMatchObject({ status: 422, body: { code: 'idempotency_key_reused' } });
       await shop.reaches(first.id, 'confirmed');
       expect(await shop.level()).toMatchObject({ reserved: 2 });
     });
 
     test('ten at the same time with one key are one order', async () => {
-      const body = { customer: { id: 'c-1' }, currency: 'EUR', lines: [{ sku: TEAPOT, quantity: 1 }] };
+      const body = { customer: { id: 'c-1' }, currency: 'EUR', lines: [{ sku: shop.sku, quantity: 1 }] };
       const answers = await Promise.all(
         Array.from({ length: 10 }, () => app.ask<{ id?: string; code?: string }>('POST', '/v1/orders', body, { 'idempotency-key': 'race' })),
       );

@@ -51,6 +51,8 @@ export const PRICE = 2_499;
 
 export interface Shop {
   readonly warehouse: string;
+  /** What it sells: teapots. */
+  readonly sku: string;
   /** Places an order for two teapots, unless told otherwise. */
   place(order?: object, headers?: Record<string, string>): Promise<Order>;
   order(id: string): Promise<Order>;
@@ -70,19 +72,20 @@ export interface Shop {
   audit(): Promise<Audit>;
 }
 
-/** `stock` teapots in one warehouse. */
-export async function openShop(app: TestClient, { stock = 10 }: { stock?: number } = {}): Promise<Shop> {
-  await app.post('/v1/products', { sku: TEAPOT, name: 'Teapot', price: PRICE, currency: 'EUR' });
+/** `stock` teapots in one warehouse. Several shops in one program sell teapots of different `sku`. */
+export async function openShop(app: TestClient, { stock = 10, sku = TEAPOT }: { stock?: number; sku?: string } = {}): Promise<Shop> {
+  await app.post('/v1/products', { sku, name: 'Teapot', price: PRICE, currency: 'EUR' });
   const { id: warehouse } = await app.post<{ id: string }>('/v1/warehouses', { name: 'Hamburg', location: 'Hamburg' });
-  if (stock > 0) await app.post('/v1/stock/receipts', { warehouse_id: warehouse, lines: [{ sku: TEAPOT, quantity: stock }] });
+  if (stock > 0) await app.post('/v1/stock/receipts', { warehouse_id: warehouse, lines: [{ sku, quantity: stock }] });
   const shipments = async (orderId: string): Promise<readonly Shipment[]> =>
     (await app.get<Items<Shipment>>(`/v1/shipments?order_id=${orderId}`)).items;
   return {
     warehouse,
+    sku,
     place: (order = {}, headers = {}) =>
       app.post<Order>(
         '/v1/orders',
-        { customer: { id: 'c-1', name: 'Ada', email: 'ada@example.org' }, currency: 'EUR', lines: [{ sku: TEAPOT, quantity: 2 }], ...order },
+        { customer: { id: 'c-1', name: 'Ada', email: 'ada@example.org' }, currency: 'EUR', lines: [{ sku, quantity: 2 }], ...order },
         headers,
       ),
     order: (id) => app.get<Order>(`/v1/orders/${id}`),
@@ -98,7 +101,7 @@ export async function openShop(app: TestClient, { stock = 10 }: { stock?: number
     cancel: (orderId) => app.post<Order>(`/v1/orders/${orderId}/cancel`, { reason: 'changed my mind' }),
     blockers: async (orderId) => (await app.get<{ blockers: readonly Blocker[] }>(`/v1/orders/${orderId}/explain`)).blockers,
     timeline: async (orderId) => (await app.get<Items<{ type: string }>>(`/v1/orders/${orderId}/timeline`)).items.map(({ type }) => type),
-    level: async (sku = TEAPOT) => (await app.get<Items<Level>>(`/v1/stock?sku=${sku}`)).items[0]!,
+    level: async (of = sku) => (await app.get<Items<Level>>(`/v1/stock?sku=${of}`)).items[0]!,
     audit: () => app.get<Audit>('/v1/audit?fresh=true'),
   };
 }
