@@ -76,6 +76,7 @@ export const ATTRIBUTE = {
   attempt: 'waybill.attempt',
   redrive: 'waybill.redrive',
   task: 'waybill.task_id',
+  outcome: 'waybill.outcome',
 } as const;
 
 export interface TraceContext {

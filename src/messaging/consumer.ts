@@ -11,12 +11,14 @@ import { codeOf } from '../kernel/errors.ts';
 import { failpoint } from '../kernel/failpoints.ts';
 import { type Runnable, loop, runnable } from '../kernel/lifecycle.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
+import { traceIds } from '../kernel/tracing.ts';
 import { type Routing, handleBatch, routingOf, sort } from './batch.ts';
 import { type ConsumerActivity, readPause } from './control.ts';
 import { forgetAttempts, isOutage, recordFailure } from './failures.ts';
 import type { Mailbox } from './mailbox.ts';
 import type { Subscription } from './service.ts';
 import { openSuspects } from './suspects.ts';
+import { processing } from './tracing.ts';
 import type { Consumption, Delivery, Queue, Transport } from './transport.ts';
 
 /** Messages in one transaction, at most, unless a single delivery has more. */
@@ -56,7 +58,7 @@ export const queueOf = (service: string, subscriptions: readonly Subscription[])
 });
 
 export function openConsumer({ mailbox, transport, telemetry, subscriptions }: ConsumerOptions): Consumer {
-  const { service, db, world } = mailbox;
+  const { service, db, world, traces } = mailbox;
   const log = telemetry.log.child({ service, part: 'consumer' });
   const { consumed, consumerBatch } = telemetry.metrics;
   const routing: Routing = routingOf(subscriptions);
@@ -139,10 +141,11 @@ export function openConsumer({ mailbox, transport, telemetry, subscriptions }: C
 
   async function transact(messages: readonly Message[], suspect = false): Promise<void> {
     await failpoint('consumer.before_tx');
+    const seen = processing(traces, service, messages);
     for (let retries = 0; ; retries += 1) {
       try {
         const passedOver = await mailbox.write(async (unit) => {
-          const count = await handleBatch(unit, routing, messages, world);
+          const count = await handleBatch(unit, routing, seen?.messages ?? messages, world);
           if (suspect) await forgetAttempts(unit.tx, messages);
           await failpoint('consumer.in_tx');
           return count;
@@ -150,9 +153,13 @@ export function openConsumer({ mailbox, transport, telemetry, subscriptions }: C
         consumerBatch.observe({ service }, messages.length);
         consumed.inc({ service, outcome: 'handled' }, messages.length - passedOver);
         if (passedOver > 0) consumed.inc({ service, outcome: 'passed_over' }, passedOver);
+        seen?.end();
         break;
       } catch (error) {
-        if (codeOf(error) !== 'conflict' || retries === CONFLICT_RETRIES) throw error;
+        if (codeOf(error) !== 'conflict' || retries === CONFLICT_RETRIES) {
+          seen?.end(error);
+          throw error;
+        }
         await world.sleep(20 + world.random() * 180);
       }
     }
@@ -180,7 +187,8 @@ export function openConsumer({ mailbox, transport, telemetry, subscriptions }: C
     await failpoint('failure.after_commit');
     consumed.inc({ service, outcome: verdict }, 1);
     note(error);
-    const about = { err: error, message: message.id, type: message.type, correlation: message.correlationid, attempt: (message.attempt ?? 0) + 1 };
+    const { id, type, correlationid, attempt = 0, traceparent } = message;
+    const about = { err: error, message: id, type, correlation: correlationid, attempt: attempt + 1, ...traceIds(traceparent) };
     if (verdict === 'dead') log.error(about, 'a message was given up and is a dead letter');
     else
       log.warn(about, verdict === 'retry' ? 'a message failed and will be tried again' : 'an old copy of a message failed; its retry is on its way');

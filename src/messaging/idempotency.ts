@@ -152,5 +152,5 @@ export async function once<Result>(mailbox: Mailbox, context: RequestContext, ro
     );
     if (answer instanceof Refusal) throw answer;
     return answer as Result;
-  });
+  }, context.traceparent);
 }

@@ -7,9 +7,11 @@ import { type DataOf, type MessageType, schemaOf } from '../contracts/messages.t
 import type { Database, Tx } from '../db/database.ts';
 import { Fault } from '../kernel/errors.ts';
 import { failpoint } from '../kernel/failpoints.ts';
+import type { Span } from '../kernel/tracing.ts';
 import type { World } from '../kernel/world.ts';
 import { type Pack, packsOf, appendPacks } from './outbox.ts';
 import { type Timer, cancelTimers, setTimers } from './scheduler.ts';
+import { type Traces, created } from './tracing.ts';
 
 /** What somebody wants said; the rest of the envelope is filled in by `say`. */
 export interface Saying<T extends MessageType = MessageType> {
@@ -22,7 +24,9 @@ export interface Saying<T extends MessageType = MessageType> {
   /** The order the conversation belongs to; `subject` when absent. */
   readonly correlationid?: string;
   /** The message that led to this; none when a request did. */
-  readonly cause?: Pick<Message, 'id' | 'hops' | 'correlationid'>;
+  readonly cause?: Pick<Message, 'id' | 'hops' | 'correlationid' | 'traceparent'>;
+  /** The span that led to this, where no message did; that of the unit when absent. */
+  readonly traceparent?: string | undefined;
   /** Set when the id must be known or derived beforehand. */
   readonly id?: string;
 }
@@ -53,8 +57,13 @@ export interface Mailbox {
   readonly service: string;
   readonly db: Database;
   readonly world: World;
-  /** Runs `work` in one transaction and sends what it said after the commit. Throws what `work` throws; then nothing was changed. */
-  write<T>(work: (unit: Unit) => Promise<T>): Promise<T>;
+  readonly traces?: Traces | undefined;
+  /**
+   * Runs `work` in one transaction and sends what it said after the commit. Throws what `work` throws; then nothing was changed.
+   *
+   * @param traceparent  the span of the request the unit is for, when it is for one
+   */
+  write<T>(work: (unit: Unit) => Promise<T>, traceparent?: string): Promise<T>;
 }
 
 export interface MailboxOptions {
@@ -63,14 +72,20 @@ export interface MailboxOptions {
   readonly world: World;
   /** Told of packs after their commit: the relay's short way, which saves reading them back. */
   committed(packs: readonly Pack[]): void;
+  readonly traces?: Traces | undefined;
 }
 
-export function openMailbox({ service, db, world, committed }: MailboxOptions): Mailbox {
-  async function unit<T>(tx: Tx, work: (unit: Unit) => Promise<T>): Promise<T> {
+export function openMailbox({ service, db, world, committed, traces }: MailboxOptions): Mailbox {
+  async function unit<T>(tx: Tx, work: (unit: Unit) => Promise<T>, traceparent?: string): Promise<T> {
     const said: Message[] = [];
     const forwarded: Pack[] = [];
     const now = world.now();
-    const envelope = (saying: Saying): Message => toMessage(saying, { service, now, world });
+    const sender: Sender = { service, now, world, traceparent, traces };
+    const spans: Span[] = [];
+    const envelope = (saying: Saying): Message => {
+      const message = toMessage(saying, sender);
+      return traces === undefined ? message : created(traces.tracer, message, spans);
+    };
     const result = await work({
       tx,
       now,
@@ -91,6 +106,7 @@ export function openMailbox({ service, db, world, committed }: MailboxOptions): 
       const packs = await appendPacks(tx, [...packsOf(said), ...forwarded], now);
       tx.afterCommit(() => committed(packs));
     }
+    if (spans.length > 0) tx.afterCommit(() => spans.forEach((span) => span.end()));
     await failpoint('unit.before_commit');
     return result;
   }
@@ -98,15 +114,26 @@ export function openMailbox({ service, db, world, committed }: MailboxOptions): 
     service,
     db,
     world,
-    async write(work) {
-      const result = await db.write((tx) => unit(tx, work));
+    traces,
+    async write(work, traceparent) {
+      const result = await db.write((tx) => unit(tx, work, traceparent));
       await failpoint('unit.after_commit');
       return result;
     },
   };
 }
 
-function toMessage(saying: Saying, { service, now, world }: { service: string; now: number; world: World }): Message {
+interface Sender {
+  readonly service: string;
+  readonly now: number;
+  readonly world: World;
+  /** Of the unit. */
+  readonly traceparent: string | undefined;
+  readonly traces: Traces | undefined;
+}
+
+function toMessage(saying: Saying, sender: Sender): Message {
+  const { service, now, world, traces } = sender;
   const schema = schemaOf(saying.type);
   const checked = schema?.safeParse(saying.data);
   if (!checked?.success)
@@ -114,6 +141,7 @@ function toMessage(saying: Saying, { service, now, world }: { service: string; n
   const hops = (saying.cause?.hops ?? 0) + 1;
   if (hops > HOPS_MAX) throw new Fault('too_many_hops', `${saying.type} about ${saying.subject} is message ${hops} of one chain`);
   const correlationid = saying.correlationid ?? saying.cause?.correlationid ?? saying.subject;
+  const traceparent = saying.cause?.traceparent ?? saying.traceparent ?? sender.traceparent ?? traces?.conversations.of(correlationid);
   return {
     id: saying.id ?? world.id('msg'),
     type: saying.type,
@@ -124,6 +152,7 @@ function toMessage(saying: Saying, { service, now, world }: { service: string; n
     partitionkey: correlationid,
     correlationid,
     ...(saying.cause === undefined ? {} : { causationid: saying.cause.id }),
+    ...(traceparent === undefined ? {} : { traceparent }),
     hops,
     data: checked.data,
   };

@@ -21,6 +21,7 @@ import { openRelay } from './relay.ts';
 import type { Subscription } from './service.ts';
 import { openTimekeeper } from './timekeeper.ts';
 import { openScheduler } from './timers.ts';
+import { openConversations, tracedTransport } from './tracing.ts';
 import type { Transport } from './transport.ts';
 
 /** The tables of a mailbox; they belong into every service's database, before the service's own. */
@@ -64,8 +65,9 @@ const remove = (tx: Tx, seqs: readonly number[]): Promise<unknown> =>
 
 export function messagingFor({ service, db, world, telemetry, transport }: MessagingOptions): Messaging {
   let running: Consumer | undefined;
-  const relay = openRelay({ service, db, world, telemetry, transport, unroutable, confirmed });
-  const mailbox = openMailbox({ service, db, world, committed: relay.offer });
+  const traces = telemetry.tracer && { tracer: telemetry.tracer, conversations: openConversations() };
+  const relay = openRelay({ service, db, world, telemetry, transport: tracedTransport(transport, traces, service), unroutable, confirmed });
+  const mailbox = openMailbox({ service, db, world, committed: relay.offer, traces });
 
   /** A command nobody can take is given up at once, where people see it; it would hold up nothing, but nobody would ever act on it either. */
   async function unroutable(packs: readonly Pack[]): Promise<void> {

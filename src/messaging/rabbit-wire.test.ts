@@ -16,7 +16,8 @@ const message = (more: Partial<Message> = {}): Message => ({
   data: { order_id: 'ord_1' },
   ...more,
 });
-const full = message({ sequence: 7, causationid: 'msg_0', traceparent: '00-0af7-b7ad-01', attempt: 2, redrive: 'dl_1' });
+const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+const full = message({ sequence: 7, causationid: 'msg_0', traceparent, attempt: 2, redrive: 'dl_1' });
 
 /** As a broker hands it over. */
 const read = ({ body, properties }: ReturnType<typeof encode>) => decode(body, properties as unknown as MessageProperties);
@@ -49,7 +50,8 @@ describe('a pack of one message', () => {
       cloudEvents_hops: 3,
       cloudEvents_attempt: 2,
       cloudEvents_redrive: 'dl_1',
-      traceparent: '00-0af7-b7ad-01',
+      cloudEvents_traceparent: traceparent,
+      traceparent, // for programs that trace AMQP and know nothing of CloudEvents
     });
   });
 
@@ -100,6 +102,12 @@ describe('what others send', () => {
   test('may have its attributes in the properties of AMQP', () => {
     const { messages } = foreign('{}', { messageId: 'e1', type: 'order.placed', appId: 'shop', correlationId: 'o1', timestamp: 1_700_000_000 });
     expect(messages[0]).toMatchObject({ id: 'e1', type: 'order.placed', source: 'shop', correlationid: 'o1', time: 1_700_000_000_000 });
+  });
+
+  test('may carry a traceparent as a bare header; what is none is passed over', () => {
+    const read = (text: string) => foreign('{}', { messageId: 'e1', type: 't', headers: { traceparent: text } }).messages[0];
+    expect(read(traceparent)!.traceparent).toBe(traceparent);
+    expect(read('x'.repeat(100_000))).not.toHaveProperty('traceparent');
   });
 
   test('may be structured, with any offset of time', () => {

@@ -1,7 +1,8 @@
 /**
  * A pack as one AMQP message, and back: CloudEvents 1.0, so that programs that know nothing of Waybill can read and write it.
  *
- *   one message   binary mode: attributes are headers `cloudEvents_…`, the body is the data
+ *   one message   binary mode: attributes are headers `cloudEvents_…`, the body is the data; `traceparent` is there without the
+ *                 prefix, too, where programs look for it that trace AMQP and know nothing of CloudEvents
  *   several       JSON batch: application/cloudevents-batch+json, the body is an array of events
  *   from others   both, and structured mode (application/cloudevents+json); unknown attributes and headers are passed over
  *
@@ -11,6 +12,7 @@ import { isUtf8 } from 'node:buffer';
 import type { MessageProperties, Options } from 'amqplib';
 import type { Message } from '../contracts/envelope.ts';
 import { rfc3339 } from '../kernel/time.ts';
+import { readTraceparent } from '../kernel/tracing.ts';
 import type { Pack } from './outbox.ts';
 
 const BATCH = 'application/cloudevents-batch+json';
@@ -37,7 +39,8 @@ export function encode({ type, messages }: Pack): Wire {
   };
   if (messages.length > 1 || !shorts.every(isShort))
     return { body: Buffer.from(JSON.stringify(messages.map(toEvent))), properties: { ...properties, contentType: BATCH } };
-  const { data, traceparent, ...attributes } = toEvent(first!);
+  const { data, ...attributes } = toEvent(first!);
+  const { traceparent } = attributes;
   const headers = Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`cloudEvents_${name}`, value]));
   return {
     body: Buffer.from(JSON.stringify(data) ?? ''),
@@ -114,7 +117,7 @@ function toMessage(attributes: Attributes, data: unknown): Message {
   const optional = {
     sequence: count('sequence'),
     causationid: text('causationid'),
-    traceparent: text('traceparent'),
+    traceparent: readTraceparent(text('traceparent')) && text('traceparent'),
     attempt: count('attempt'),
     redrive: text('redrive'),
   };

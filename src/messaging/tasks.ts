@@ -13,10 +13,12 @@
 import { failpoint } from '../kernel/failpoints.ts';
 import { type Runnable, loop } from '../kernel/lifecycle.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
+import { traceIds } from '../kernel/tracing.ts';
 import { isOutage } from './failures.ts';
 import type { Mailbox, Unit } from './mailbox.ts';
+import { type TracedTask, calling } from './tracing.ts';
 
-export interface TaskKind<Task extends { readonly id: string }, Outcome> {
+export interface TaskKind<Task extends TracedTask, Outcome> {
   readonly name: string;
   /** Takes at most `limit` rows that are due at `unit.now` and leases them until `leaseUntil` (milliseconds UTC). */
   claim(unit: Unit, options: { readonly limit: number; readonly leaseUntil: number }): Promise<readonly Task[]>;
@@ -54,11 +56,7 @@ const AGAIN_MS = 1_000;
 /** Tasks in memory that wait for their turn; beyond, they wait in their rows. */
 const WAITING_MAX = 10_000;
 
-export function runTasks<Task extends { readonly id: string }, Outcome>(
-  mailbox: Mailbox,
-  telemetry: Telemetry,
-  kind: TaskKind<Task, Outcome>,
-): Tasks<Task> {
+export function runTasks<Task extends TracedTask, Outcome>(mailbox: Mailbox, telemetry: Telemetry, kind: TaskKind<Task, Outcome>): Tasks<Task> {
   const { concurrency = 400 } = kind;
   const { db, world } = mailbox;
   const log = telemetry.log.child({ service: mailbox.service, task: kind.name });
@@ -71,6 +69,8 @@ export function runTasks<Task extends { readonly id: string }, Outcome>(
   let writing = false;
   /** Rows due before this were leased by a process that is gone. */
   let inheritedTo = 0;
+
+  const about = ({ id, order_id }: TracedTask) => ({ id, ...traceIds(mailbox.traces?.conversations.of(order_id)) });
 
   function take(tasks: readonly Task[], leaseUntil: number): void {
     for (const task of tasks) {
@@ -90,18 +90,19 @@ export function runTasks<Task extends { readonly id: string }, Outcome>(
 
   function begin(task: Task): void {
     const answer = Promise.withResolvers<Outcome>();
-    const ended = end(task, answer.promise);
+    const ended = end(task, answer.promise, calling(mailbox.traces, kind.name, task));
     underWay.set(task.id, { lateAt: world.now() + PERFORM_MS, giveUp: () => answer.resolve(kind.unanswered), ended });
     kind.perform(task).then(answer.resolve, answer.reject);
   }
 
-  async function end(task: Task, answer: Promise<Outcome>): Promise<void> {
+  async function end(task: Task, answer: Promise<Outcome>, seen: (outcome: unknown) => void): Promise<void> {
     try {
       const outcome = await answer;
+      seen(outcome);
       await failpoint('task.after_perform');
       if (!abandoned) await new Promise<void>((concluded) => keep({ task, outcome, concluded }));
     } catch (error) {
-      log.error({ id: task.id, err: error }, 'a call failed in a way nobody foresaw; it is made again when its lease has run out');
+      log.error({ ...about(task), err: error }, 'a call failed in a way nobody foresaw; it is made again when its lease has run out');
     } finally {
       underWay.delete(task.id);
       dispatch();
@@ -139,7 +140,7 @@ export function runTasks<Task extends { readonly id: string }, Outcome>(
       }
       if (batch.length === 1) {
         log.error(
-          { id: batch[0]!.task.id, err: error },
+          { ...about(batch[0]!.task), err: error },
           'the outcome of a call could not be kept; the call is made again when its lease has run out',
         );
         return;

@@ -4,6 +4,7 @@
 import { type NodemailerError, createTransport } from 'nodemailer';
 import type { DataOf } from '../contracts/messages.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
+import { traceIds } from '../kernel/tracing.ts';
 import type { Delivery, Notification, Outcome, Topic } from './domain.ts';
 
 export type Customer = DataOf<Topic>['customer'];
@@ -16,7 +17,7 @@ interface Reach {
 /** A channel that cannot fail: a notification is sent by being written down, and shown after that is durable. */
 export interface SureChannel extends Reach {
   readonly name: 'log';
-  show(notification: Notification): void;
+  show(notification: Notification, traceparent?: string): void;
 }
 
 /** A channel that can fail, which is an outcome and never thrown. */
@@ -35,7 +36,8 @@ export function logChannel({ log }: Telemetry): SureChannel {
   return {
     name: 'log',
     recipientOf: ({ id, email }) => email ?? id,
-    show: ({ id, order_id, topic, recipient, subject }) => log.info({ notification_id: id, order_id, topic, recipient }, subject),
+    show: ({ id, order_id, topic, recipient, subject }, traceparent) =>
+      log.info({ notification_id: id, order_id, topic, recipient, ...traceIds(traceparent) }, subject),
   };
 }
 

@@ -43,7 +43,7 @@ export function notificationUseCases({ mailbox, telemetry, channels }: Notificat
     const sent = fresh.filter(({ notification }) => notification.status === 'sent');
     say(sent.map(({ occasion, notification }) => ({ ...sentSaying(notification), cause: occasion })));
     tx.afterCommit(() => {
-      for (const { channel, notification } of fresh) if (channel.name === 'log') channel.show(notification);
+      for (const { channel, notification, occasion } of fresh) if (channel.name === 'log') channel.show(notification, occasion.traceparent);
       tasks?.poke(fresh.flatMap(({ channel, notification }) => (channel === remote ? [notification] : [])));
     });
   }

@@ -77,12 +77,15 @@ type Fate = Refusal | Step | 'taken';
 async function placeFresh(unit: Unit, desk: PlacingDesk, placements: readonly Placement[]): Promise<(OrderView | Refusal)[]> {
   const externals = placements.map(externalOf);
   const fates = await numbered(unit, desk, placements, await decide(unit, desk, placements, externals));
-  const born = fates.flatMap((fate, i) => (isStep(fate) ? [{ order: fate.order, requestHash: externals[i]?.request_hash ?? null, step: fate }] : []));
+  const born = fates.flatMap((fate, i) => {
+    if (!isStep(fate)) return [];
+    return [{ order: fate.order, requestHash: externals[i]?.request_hash ?? null, step: fate, traceparent: placements[i]!.context.traceparent }];
+  });
   const stored = await store.insertNew(unit.tx, born);
   const settled = born.filter(({ order }) => stored.has(order.id));
   await record(
     unit,
-    settled.map(({ order, step }) => ({ order_id: order.id, step })),
+    settled.map(({ order, step, traceparent }) => ({ order_id: order.id, step, traceparent })),
   );
   await setDeadlines(
     unit,

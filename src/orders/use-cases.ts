@@ -6,6 +6,7 @@ import type { Message } from '../contracts/envelope.ts';
 import type { Reader } from '../db/database.ts';
 import { Refusal } from '../kernel/errors.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
+import { traceIds } from '../kernel/tracing.ts';
 import type { Unit } from '../messaging/mailbox.ts';
 import { advance, mayNeedLines, request } from './domain.ts';
 import { type Order, type Reply, type Request, type Says, type Step, statusOf, timerOf } from './domain-order.ts';
@@ -37,7 +38,7 @@ export async function advanceMany(unit: Unit, desk: Desk, messages: readonly Rep
       // Dead letters of conversations that are not about an order are none of this room's business.
       if (message.type !== 'message.dead_lettered')
         desk.telemetry.log.warn(
-          { type: message.type, order_id: orderIdOf(message), message_id: message.id },
+          { type: message.type, order_id: orderIdOf(message), message_id: message.id, ...traceIds(message.traceparent) },
           'a message about an order nobody knows',
         );
       continue;
@@ -109,22 +110,28 @@ export const setDeadlines = (unit: Unit, orders: readonly Order[]): Promise<void
     }),
   );
 
+/** A step, and what led to it: a message, or a request with its span. */
+interface Recorded {
+  readonly order_id: string;
+  readonly step: Step;
+  readonly cause?: Message | undefined;
+  readonly traceparent?: string | undefined;
+}
+
 /** Writes steps into timelines and says what they say. */
-export async function record(
-  unit: Unit,
-  steps: readonly { readonly order_id: string; readonly step: Step; readonly cause?: Message | undefined }[],
-): Promise<void> {
+export async function record(unit: Unit, steps: readonly Recorded[]): Promise<void> {
   await store.insertTimeline(
     unit.tx,
     steps.map(({ order_id, step }) => ({ order_id, entry: step.entry })),
   );
-  for (const { order_id, step, cause } of steps) unit.say(step.says.map((saying) => sayingOf(saying, order_id, cause)));
+  for (const recorded of steps) unit.say(recorded.step.says.map((saying) => sayingOf(saying, recorded)));
 }
 
-const sayingOf = (saying: Says, order_id: string, cause: Message | undefined) => ({
+const sayingOf = (saying: Says, { order_id, cause, traceparent }: Recorded) => ({
   ...saying,
   subject: order_id,
   ...(cause === undefined ? {} : { cause }),
+  ...(traceparent === undefined ? {} : { traceparent }),
 });
 
 function countTransitions({ tx }: Unit, { telemetry }: Desk, moved: readonly Track[]): void {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Message } from '../../src/contracts/envelope.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { type Runnable, stopAll } from '../../src/kernel/lifecycle.ts';
-import { createTelemetry } from '../../src/kernel/telemetry.ts';
+import { type Telemetry, createTelemetry } from '../../src/kernel/telemetry.ts';
 import { type World, realWorld } from '../../src/kernel/world.ts';
 import { embeddedTransport } from '../../src/messaging/embedded.ts';
 import type { Unit } from '../../src/messaging/mailbox.ts';
@@ -74,6 +74,7 @@ export interface Bench {
 export interface StationOptions {
   readonly subscriptions?: readonly Subscription[];
   readonly transport?: Transport;
+  readonly telemetry?: Telemetry;
   /** Which parts run; all when absent. */
   readonly parts?: readonly ('relay' | 'scheduler' | 'consumer')[];
 }
@@ -95,7 +96,7 @@ export async function openBench(database: TestDatabase): Promise<Bench> {
   const opened: OpenDatabase[] = [];
 
   async function start(name: string, open: OpenDatabase, db: OpenDatabase['db'], options: StationOptions): Promise<Station> {
-    const messaging = messagingFor({ service: name, db, world, telemetry, transport: options.transport ?? transport });
+    const messaging = messagingFor({ service: name, db, world, telemetry: options.telemetry ?? telemetry, transport: options.transport ?? transport });
     const parts = options.parts ?? ['relay', 'scheduler', 'consumer'];
     const things: Runnable[] = [messaging.timekeeper];
     if (parts.includes('relay')) things.push(messaging.relay);

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type App, buildApp } from '../../src/app.ts';
 import { type Environment, loadConfig } from '../../src/config.ts';
-import { createTelemetry } from '../../src/kernel/telemetry.ts';
+import { type Telemetry, createTelemetry } from '../../src/kernel/telemetry.ts';
 import type { World } from '../../src/kernel/world.ts';
 import { ask, throwAwayName } from './databases.ts';
 import { until } from './server.ts';
@@ -40,6 +40,7 @@ export interface TestApp extends TestClient {
 export interface TestAppOptions {
   readonly settings?: Environment;
   readonly world?: World;
+  readonly telemetry?: Telemetry;
   /** A PostgreSQL server: services live in a database of their own there, which is dropped afterwards. SQLite files when absent. */
   readonly postgres?: string | undefined;
 }
@@ -63,11 +64,12 @@ async function openGround(postgres: string | undefined): Promise<{ settings: Env
   };
 }
 
-export async function startApp({ settings = {}, world, postgres }: TestAppOptions = {}): Promise<TestApp> {
+export async function startApp({ settings = {}, world, telemetry, postgres }: TestAppOptions = {}): Promise<TestApp> {
   const ground = await openGround(postgres);
   const config = loadConfig({ PORT: '0', LOG_LEVEL: 'error', ...ground.settings, ...settings });
   const start = async (): Promise<App> => {
-    const app = buildApp(config, { telemetry: createTelemetry({ level: config.logLevel }), checkAnswers: true, ...(world && { world }) });
+    const tools = { telemetry: telemetry ?? createTelemetry({ level: config.logLevel }), checkAnswers: true };
+    const app = buildApp(config, { ...tools, ...(world && { world }) });
     await app.start();
     return app;
   };
