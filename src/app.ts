@@ -135,10 +135,12 @@ function compose(config: Config, tools: Tools): { edge: Edge; things: Runnable[]
 
 const queuesOf = (services: readonly Service[]): Queue[] => services.map(({ name, subscriptions }) => queueOf(name, subscriptions));
 
+/** All services as tables of contents, without running any. */
+export const allServices = (config: Config, tools: Omit<Tools, 'checkAnswers'>): Service[] =>
+  buildServices((name) => mailboxElsewhere(name, tools.world), config, tools);
+
 /** The queues of all services, without running any. */
-export function allQueues(config: Config, tools: Omit<Tools, 'checkAnswers'>): Queue[] {
-  return queuesOf(buildServices((name) => mailboxElsewhere(name, tools.world), config, tools));
-}
+export const allQueues = (config: Config, tools: Omit<Tools, 'checkAnswers'>): Queue[] => queuesOf(allServices(config, tools));
 
 function openRabbit({ url, prefix, tls }: AmqpConfig, { services }: Config, tools: Tools): RabbitTransport {
   const client = services.length === SERVICES.length ? 'waybill' : `waybill ${services.join(',')}`;
