@@ -277,6 +277,9 @@ export const COMMANDS = {
   'shipment.refuse_dispatch': { to: 'shipping', data: z.object({ ...aboutShipment, reason: z.string() }) },
   /** Without a name: all shipments of the order. */
   'shipment.cancel': { to: 'shipping', data: z.object({ ...aboutShipment, reason: z.string() }) },
+  /** Neither pick, nor pack, nor ask for the dispatch, until the hold is released. Without a name: all shipments of the order. */
+  'shipment.hold': { to: 'shipping', data: z.object({ ...aboutShipment, hold_id: id, reason: z.string() }) },
+  'shipment.release_hold': { to: 'shipping', data: z.object({ ...aboutShipment, hold_id: id, reason: z.string().optional() }) },
   /** The time a stop may take is over; the order tells itself. */
   'order.check_deadline': { to: 'orders', data: z.object({ ...order, stop: z.string(), epoch: z.int() }) },
 } as const satisfies Record<string, { to: string; data: z.ZodType }>;

@@ -71,6 +71,12 @@ export const timestamp = z.iso.datetime().meta({ description: 'RFC 3339, UTC.', 
 /** `true` or `false` in a query string. */
 export const flagSchema = z.enum(['true', 'false']).transform((text) => text === 'true');
 
+/** Ask what would come of a command. */
+export const dryRunSchema = z
+  .boolean()
+  .optional()
+  .meta({ description: 'Say what would come of it, and change nothing; ids in the answer are examples. Its Idempotency-Key stays unused.' });
+
 /** The version a client believes it changes: another one is refused as `version_mismatch`. */
 export const expectedVersionSchema = z.int().min(1).optional().meta({ description: 'Refuse the change unless the thing still has this version.' });
 

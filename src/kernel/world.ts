@@ -10,8 +10,8 @@ import { type Clock, steadyClock } from './clock.ts';
 /** What an id is of. The prefix is part of the id, so that a person (and a log search) can tell what it names. */
 // oxfmt-ignore
 export type IdPrefix =
-  | 'ord' | 'lin' | 'prd' | 'whs' | 'res' | 'pst' | 'pay' | 'pop' | 'shp' | 'ntf' | 'cus'
-  | 'msg' | 'dl' | 'tmr' | 'aud' | 'req' | 'adj' | 'rcp' | 'cnt' | 'pid' | 'qst';
+  | 'ord' | 'lin' | 'prd' | 'whs' | 'res' | 'pst' | 'pay' | 'pop' | 'shp' | 'prc' | 'lbl' | 'rtn' | 'ntf' | 'cus'
+  | 'msg' | 'dl' | 'dlj' | 'tmr' | 'aud' | 'req' | 'adj' | 'rcp' | 'cnt' | 'pid' | 'qst';
 
 export interface World extends Clock {
   /** A new TypeID: `prefix_` and 26 characters of base 32, strictly increasing within the process. */
@@ -110,6 +110,9 @@ function randomBytes(): Uint8Array {
   poolAt += 8;
   return pool.subarray(poolAt - 8, poolAt);
 }
+
+/** The least id of a prefix that can have been minted at `ms` or later. */
+export const idFloor = (prefix: IdPrefix, ms: number): string => `${prefix}_${timeCharacters(ms)}${'0'.repeat(16)}`;
 
 /** The millisecond an id was minted, as written in it; NaN when `id` is no TypeID. */
 export function idTime(id: string): number {

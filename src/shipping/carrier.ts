@@ -5,7 +5,7 @@
  */
 import { Fault } from '../kernel/errors.ts';
 import type { World } from '../kernel/world.ts';
-import type { ShipmentLine } from './domain.ts';
+import type { ShipmentLine } from './domain-shipment.ts';
 
 /** What a carrier is told of a shipment. */
 export interface Registration {

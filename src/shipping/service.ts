@@ -12,7 +12,11 @@ export function shippingService(context: ShippingContext): Service {
     subscriptions: [
       subscription({ types: ['shipment.prepare'], dedupe: 'natural', handle: obeyAll }),
       // A refusal that came twice would take back the next request: only the message's id tells a duplicate from another answer.
-      subscription({ types: ['shipment.dispatch', 'shipment.refuse_dispatch', 'shipment.cancel'], dedupe: 'inbox', handle: obeyAll }),
+      subscription({
+        types: ['shipment.dispatch', 'shipment.refuse_dispatch', 'shipment.cancel', 'shipment.hold', 'shipment.release_hold'],
+        dedupe: 'inbox',
+        handle: obeyAll,
+      }),
     ],
     runnables: [tasks],
   };

@@ -1,16 +1,29 @@
 /**
- * SQL of shipments. A row is the shape the domain works on.
+ * SQL of shipments. A row is the shape the domain works on, but for its parcels (store-parcels.ts).
  */
 import type { Kysely } from 'kysely';
 import { type Reader, type Tx, statement } from '../db/database.ts';
 import { Fault } from '../kernel/errors.ts';
-import { type Shipment, shipmentIdOf } from './domain.ts';
+import { type Shipment, shipmentIdOf } from './domain-shipment.ts';
+import { loadParcels, saveParcels } from './store-parcels.ts';
 
-const lock = statement<{ id: string }, Shipment>(
+type ShipmentRow = Omit<Shipment, 'parcels'>;
+const JSON_COLUMNS = ['ship_to', 'lines', 'shorted', 'holds'] as const;
+
+const lock = statement<{ id: string }, ShipmentRow>(
   { id: 'text' },
   (rows, dialect) =>
     `select shipment.* from shipment where shipment.id in (select row.id from ${rows}) order by shipment.id ${dialect.forUpdate('shipment')}`,
-  { json: ['ship_to', 'lines'] },
+  { json: JSON_COLUMNS },
+);
+
+/** The ids of all shipments of orders; the condition on the ids is that of the index, word for word. */
+const ofOrders = statement<{ order_id: string; ordinary: string }, { id: string; order_id: string }>(
+  { order_id: 'text', ordinary: 'text' },
+  (rows) => `
+    select s.id, s.order_id from ${rows} join shipment s on s.id = row.ordinary
+    union
+    select s.id, s.order_id from ${rows} join shipment s on s.order_id = row.order_id and s.id <> 'shp_' || substr(s.order_id, 5)`,
 );
 
 type NewShipment = Pick<
@@ -65,6 +78,20 @@ const updateShipments = statement<ChangedShipment, { id: string }>(
     from ${rows} where shipment.id = row.id and shipment.version = row.version returning shipment.id`,
 );
 
+type Details = Pick<Shipment, 'id' | 'dispatch_ordered_at' | 'parcel_count' | 'estimated_delivery'> & {
+  readonly shorted: string | null;
+  readonly holds: string | null;
+};
+
+/** What an ordinary shipment has not, and is spared. */
+const updateDetails = statement<Details>(
+  { id: 'text', dispatch_ordered_at: 'bigint', parcel_count: 'integer', estimated_delivery: 'bigint', shorted: 'text', holds: 'text' },
+  (rows) => `
+    update shipment set dispatch_ordered_at = row.dispatch_ordered_at, parcel_count = row.parcel_count, estimated_delivery = row.estimated_delivery,
+      shorted = row.shorted, holds = row.holds
+    from ${rows} where shipment.id = row.id`,
+);
+
 /** A shipment the carrier is to be told of. */
 export type RegistrationTask = Pick<
   Shipment,
@@ -105,20 +132,59 @@ const postponeShipments = statement<{ id: string; attempts: number; due_at: numb
     from ${rows} where shipment.id = row.id and shipment.status = 'pending'`,
 );
 
-/** Shipments, locked until the transaction ends. */
-export const lockShipments = (tx: Tx, ids: readonly string[]): Promise<Shipment[]> =>
-  tx.run(
+/** Shipments with their parcels, locked until the transaction ends. */
+export async function lockShipments(tx: Tx, ids: readonly string[]): Promise<Shipment[]> {
+  const rows = await tx.run(
     lock,
     [...new Set(ids)].map((id) => ({ id })),
   );
+  return withParcels(tx, rows);
+}
 
-/** Stores shipments; version 0 means new. Throws the Fault `conflict` when another transaction was faster. */
-export async function saveShipments(tx: Tx, shipments: readonly Shipment[]): Promise<void> {
+/** The ids of all shipments there are of these orders. */
+export async function shipmentsOfOrders(read: Reader, orderIds: readonly string[]): Promise<{ id: string; order_id: string }[]> {
+  return read.run(
+    ofOrders,
+    [...new Set(orderIds)].map((order_id) => ({ order_id, ordinary: shipmentIdOf(order_id) })),
+  );
+}
+
+async function withParcels(read: Reader, rows: readonly ShipmentRow[]): Promise<Shipment[]> {
+  const parcels = await loadParcels(
+    read,
+    rows.filter(({ parcel_count }) => parcel_count !== null).map(({ id }) => id),
+  );
+  return rows.map((row) => ({ ...row, parcels: parcels.get(row.id) ?? [] }));
+}
+
+/** Stores shipments and what changed of their parcels; `known` is as they were. Throws the Fault `conflict` when another transaction was faster. */
+export async function saveShipments(tx: Tx, shipments: readonly Shipment[], known: ReadonlyMap<string, Shipment>): Promise<void> {
   const fresh = shipments.filter(({ version }) => version === 0).map(toText);
   const changed = shipments.filter(({ version }) => version > 0);
   const stored = (await tx.run(insertShipments, fresh)).length + (await tx.run(updateShipments, changed)).length;
   if (stored !== shipments.length) throw new Fault('conflict', `${shipments.length - stored} shipments were changed by another transaction`);
+  await tx.run(updateDetails, changed.filter((shipment) => hasOtherDetails(shipment, known.get(shipment.id)!)).map(detailsOf));
+  await saveParcels(
+    tx,
+    changed.flatMap((shipment) => shipment.parcels.filter((parcel) => !known.get(shipment.id)!.parcels.includes(parcel))),
+  );
 }
+
+const hasOtherDetails = (a: Shipment, b: Shipment): boolean =>
+  a.shorted !== b.shorted ||
+  a.holds !== b.holds ||
+  a.dispatch_ordered_at !== b.dispatch_ordered_at ||
+  a.parcel_count !== b.parcel_count ||
+  a.estimated_delivery !== b.estimated_delivery;
+
+const detailsOf = ({ id, dispatch_ordered_at, parcel_count, estimated_delivery, shorted, holds }: Shipment): Details => ({
+  id,
+  dispatch_ordered_at,
+  parcel_count,
+  estimated_delivery,
+  shorted: shorted && JSON.stringify(shorted),
+  holds: holds && JSON.stringify(holds),
+});
 
 const toText = (shipment: Shipment): NewShipment => ({
   ...shipment,
@@ -141,36 +207,49 @@ export const postpone = (
 ): Promise<unknown> => tx.run(postponeShipments, failed);
 
 export interface ShippingTables {
-  shipment: Shipment;
+  shipment: ShipmentRow;
+  parcel: { readonly tracking_number: string; readonly shipment_id: string; readonly status: string };
 }
 export interface ShipmentFilter {
   readonly order_id?: string | undefined;
   readonly status?: Shipment['status'] | undefined;
+  readonly warehouse_id?: string | undefined;
   readonly tracking_number?: string | undefined;
 }
 
-/** Shipments, newest first, after the one with the id `before`. */
-export function listShipments(
-  read: Reader,
-  builder: Kysely<ShippingTables>,
-  { order_id, status, tracking_number }: ShipmentFilter,
+/** Shipments without their parcels, newest first, after the one with the id `before`. */
+export async function listShipments(
+  { read, builder }: { read: Reader; builder: Kysely<ShippingTables> },
+  { order_id, status, warehouse_id, tracking_number }: ShipmentFilter,
   page: { before: string | undefined; limit: number },
-): Promise<Shipment[]> {
+): Promise<ShipmentRow[]> {
   let query = builder.selectFrom('shipment').selectAll().orderBy('id', 'desc').limit(page.limit);
-  if (order_id !== undefined) query = query.where('id', '=', shipmentIdOf(order_id));
+  if (order_id !== undefined) {
+    const ids = (await shipmentsOfOrders(read, [order_id])).map(({ id }) => id);
+    if (ids.length === 0) return [];
+    query = query.where('id', 'in', ids);
+  }
   if (status !== undefined) query = query.where('status', '=', status);
-  if (tracking_number !== undefined) query = query.where('tracking_number', '=', tracking_number);
+  if (warehouse_id !== undefined) query = query.where('warehouse_id', '=', warehouse_id);
+  if (tracking_number !== undefined) {
+    const id = await findByNumber(read, builder, tracking_number);
+    if (id === undefined) return [];
+    query = query.where('id', '=', id);
+  }
   if (page.before !== undefined) query = query.where('id', '<', page.before);
-  return read.query(query, { json: ['ship_to', 'lines'] });
+  return read.query(query, { json: JSON_COLUMNS });
 }
 
-/** One shipment, by its id or its tracking number; undefined when there is none. */
-export async function readShipment(
-  read: Reader,
-  builder: Kysely<ShippingTables>,
-  by: 'id' | 'tracking_number',
-  value: string,
-): Promise<Shipment | undefined> {
-  const [shipment] = await read.query(builder.selectFrom('shipment').selectAll().where(by, '=', value), { json: ['ship_to', 'lines'] });
-  return shipment;
+/** The id of the shipment that has this tracking number, or a parcel with it; undefined when there is none. */
+export async function findByNumber(read: Reader, builder: Kysely<ShippingTables>, number: string): Promise<string | undefined> {
+  const [shipment] = await read.query(builder.selectFrom('shipment').select('id').where('tracking_number', '=', number));
+  if (shipment !== undefined) return shipment.id;
+  const ofParcel = builder.selectFrom('parcel').select('shipment_id').where('tracking_number', '=', number).where('status', '<>', 'cancelled');
+  return (await read.query(ofParcel))[0]?.shipment_id;
+}
+
+/** One shipment with its parcels; undefined when there is none. */
+export async function readShipment(read: Reader, builder: Kysely<ShippingTables>, id: string): Promise<Shipment | undefined> {
+  const rows = await read.query(builder.selectFrom('shipment').selectAll().where('id', '=', id), { json: JSON_COLUMNS });
+  return (await withParcels(read, rows))[0];
 }

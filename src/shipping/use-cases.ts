@@ -3,11 +3,16 @@
  */
 import { Refusal } from '../kernel/errors.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
+import type { Tx } from '../db/database.ts';
 import type { Mailbox, Saying, Unit } from '../messaging/mailbox.ts';
+import type { RequestContext } from '../messaging/service.ts';
 import { LEASE_MS, type TaskKind, type Tasks, runTasks } from '../messaging/tasks.ts';
 import type { Carrier } from './carrier.ts';
-import { type Outcome, type Shipment, type ShipmentCommand, type Step, about, obey, pauseAfter, shipmentIdOf } from './domain.ts';
-import { type RegistrationTask, claimShipments, lockShipments, markReady, postpone, saveShipments } from './store.ts';
+import { type Outcome, type ShipmentCommand, obey, pauseAfter } from './domain.ts';
+import { type Shipment, type Step, about, shipmentIdOf } from './domain-shipment.ts';
+import { type RegistrationTask, claimShipments, lockShipments, markReady, postpone, saveShipments, shipmentsOfOrders } from './store.ts';
+import { type HistoryEntry, writeHistory } from './store-history.ts';
+import { keepEvents } from './store-parcels.ts';
 
 export interface ShippingContext {
   readonly mailbox: Mailbox;
@@ -28,23 +33,25 @@ export function shippingUseCases({ mailbox, telemetry, carrier }: ShippingContex
 
   async function obeyAll(unit: Unit, commands: readonly ShipmentCommand[]): Promise<void> {
     const { tx, now } = unit;
-    const known = await lockShipments(
+    const others = await shipmentsOfOrders(
       tx,
-      commands.map(({ data }) => shipmentIdOf(data.order_id)),
+      commands.filter(meansAll).map(({ data }) => data.order_id),
     );
-    const shipments = new Map(known.map((shipment) => [shipment.id, shipment]));
+    const known = new Map((await lockShipments(tx, [...commands.map(addressOf), ...others.map(({ id }) => id)])).map((one) => [one.id, one]));
+    const shipments = new Map(known);
     const changed = new Set<string>();
     const sayings: Saying[] = [];
     for (const command of commands) {
-      const id = shipmentIdOf(command.data.order_id);
-      const step = obey(shipments.get(id), command, now, now + LEASE_MS);
-      if (step === undefined) continue;
-      shipments.set(id, step.shipment);
-      changed.add(id);
-      sayings.push(...sayingsOf(step, command));
+      for (const id of addresseesOf(command, shipments)) {
+        const step = obey({ id, shipment: shipments.get(id) }, command, now, now + LEASE_MS);
+        if (step === undefined) continue;
+        shipments.set(id, step.shipment);
+        changed.add(id);
+        sayings.push(...sayingsOf(step, command));
+      }
     }
     const saved = [...changed].map((id) => shipments.get(id)!);
-    await saveShipments(tx, saved);
+    await saveShipments(tx, saved, known);
     unit.say(sayings);
     const begun = saved.filter(({ version, status }) => version === 0 && status === 'pending');
     if (begun.length > 0) tx.afterCommit(() => tasks.poke(begun));
@@ -109,24 +116,83 @@ async function tellCarrier(carrier: Carrier, { id, tracking_number, warehouse_id
   }
 }
 
-/** What somebody does with one parcel, e.g. `deliver`. Throws the Refusal of the domain. */
-export async function change(unit: Unit, id: string, decide: (shipment: Shipment, now: number) => Step | Refusal): Promise<Shipment> {
-  const [shipment] = await lockShipments(unit.tx, [id]);
-  if (shipment === undefined) throw new Refusal('shipment_not_found', `there is no shipment ${id}`);
-  const step = decide(shipment, unit.now);
-  if (step instanceof Refusal) throw step;
-  if (step.shipment === shipment) return shipment;
-  await saveShipments(unit.tx, [step.shipment]);
-  unit.say(sayingsOf(step));
-  return { ...step.shipment, version: shipment.version + 1 };
+/** The shipment a command names, or the ordinary one of its order. */
+const addressOf = ({ data }: ShipmentCommand): string => data.shipment_id ?? shipmentIdOf(data.order_id);
+/** Without a name these mean every shipment of the order. */
+const meansAll = ({ type, data }: ShipmentCommand): boolean =>
+  data.shipment_id === undefined && (type === 'shipment.cancel' || type === 'shipment.hold' || type === 'shipment.release_hold');
+
+function addresseesOf(command: ShipmentCommand, shipments: ReadonlyMap<string, Shipment>): readonly string[] {
+  if (!meansAll(command)) return [addressOf(command)];
+  const all = [...shipments.values()].filter(({ order_id }) => order_id === command.data.order_id).map(({ id }) => id);
+  return all.length > 0 ? all : [addressOf(command)];
 }
 
+/** One person's act. */
+export interface Act {
+  /** As the history calls it. */
+  readonly action: string;
+  readonly context: Pick<RequestContext, 'client' | 'operation'>;
+  readonly detail?: Readonly<Record<string, unknown>>;
+  readonly expected_version?: number | undefined;
+  /** Say what would come of it, and change nothing. */
+  readonly dry_run?: boolean | undefined;
+}
+
+/** What somebody does with one shipment, e.g. `deliver`. Throws the Refusal of the domain. */
+export async function change(unit: Unit, id: string, act: Act, decide: (shipment: Shipment, now: number) => Step | Refusal): Promise<Shipment> {
+  const shipment = await lockShipment(unit, id);
+  refuseOtherVersion(`shipment ${id}`, shipment.version, act.expected_version);
+  const step = decide(shipment, unit.now);
+  if (step instanceof Refusal) throw step;
+  return keepStep(unit, shipment, step, act);
+}
+
+export async function lockShipment({ tx }: Unit, id: string): Promise<Shipment> {
+  const [shipment] = await lockShipments(tx, [id]);
+  if (shipment === undefined) throw new Refusal('shipment_not_found', `there is no shipment ${id}`);
+  return shipment;
+}
+
+export function refuseOtherVersion(name: string, version: number, expected: number | undefined): void {
+  if (expected !== undefined && expected !== version)
+    throw new Refusal('version_mismatch', `${name} has version ${version}, not ${expected}`, [
+      { field: 'expected_version', rule: `the version is ${version}` },
+    ]);
+}
+
+/** Saves and says what came of an act; answers the shipment as it is then. */
+export async function keepStep(unit: Unit, before: Shipment, step: Step, act: Act): Promise<Shipment> {
+  const { tx, now } = unit;
+  const { shipment, tracked = [] } = step;
+  if (shipment === before) return before;
+  const after = { ...shipment, version: before.version + 1 };
+  if (act.dry_run === true) return after;
+  await saveShipments(tx, [shipment], new Map([[before.id, before]]));
+  await keepEvents(
+    tx,
+    tracked.map((event) => ({ ...event, shipment_id: shipment.id, received_at: now, entered_by: act.context.client })),
+  );
+  await record(tx, act, { subject: shipment.id, version: after.version, at: now });
+  unit.say(sayingsOf(step));
+  return after;
+}
+
+/** The short way is spared an entry unless it was given a name. */
+const ORDINARY: ReadonlySet<string> = new Set(['dispatch', 'deliver']);
+
+export async function record(tx: Tx, { action, context, detail = {} }: Act, of: Pick<HistoryEntry, 'subject' | 'version' | 'at'>): Promise<void> {
+  if (ORDINARY.has(action) && context.operation === undefined) return;
+  await writeHistory(tx, [{ ...of, action, client: context.client, operation: context.operation ?? null, detail }]);
+}
+
+/** Events are numbered on from those that were said of the shipment before. */
 const sayingsOf = ({ shipment, events }: Step, cause?: ShipmentCommand): Saying[] =>
-  events.map(({ type, data }) => ({
+  events.map(({ type, data }, i) => ({
     type,
     data,
     subject: shipment.id,
-    sequence: shipment.sequence,
+    sequence: shipment.sequence - events.length + i + 1,
     correlationid: shipment.order_id ?? shipment.id,
     ...(cause && { cause }),
   }));

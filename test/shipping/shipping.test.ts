@@ -1,75 +1,23 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createTelemetry } from '../../src/kernel/telemetry.ts';
-import { type World, realWorld } from '../../src/kernel/world.ts';
+import { realWorld } from '../../src/kernel/world.ts';
 import { LEASE_MS } from '../../src/messaging/tasks.ts';
-import { type Carrier, simulatedCarrier } from '../../src/shipping/carrier.ts';
+import { simulatedCarrier } from '../../src/shipping/carrier.ts';
 import { shippingService } from '../../src/shipping/service.ts';
-import { shippingUseCases } from '../../src/shipping/use-cases.ts';
 import { type OpenDatabase, databases } from '../support/databases.ts';
-import { call, deliver, messageOf, openTestMailbox, requestContext } from '../support/mailbox.ts';
-import { testWorld } from '../support/world.ts';
-
-const migrations = new URL('../../src/shipping/migrations/', import.meta.url);
-const telemetry = createTelemetry({ level: 'silent' });
-
-const prepare = (world: World, order_id: string, ship_to: Record<string, string> = { city: 'Bern' }) =>
-  messageOf(world, 'shipment.prepare', order_id, {
-    order_id,
-    number: `NUMBER-${order_id}`,
-    warehouse_id: 'whs_1',
-    customer: { id: 'cus_1' },
-    ship_to,
-    lines: [{ line_id: 'lin_1', sku: 'A', quantity: 2 }],
-  });
-const dispatch = (world: World, order_id: string) => messageOf(world, 'shipment.dispatch', order_id, { order_id });
-const refuse = (world: World, order_id: string) => messageOf(world, 'shipment.refuse_dispatch', order_id, { order_id, reason: 'capture_failed' });
-const cancel = (world: World, order_id: string) => messageOf(world, 'shipment.cancel', order_id, { order_id, reason: 'customer' });
-
-const carrierThat = (register: Carrier['register']): Carrier => ({ name: 'test', register });
-const willing = carrierThat(async ({ id }) => ({ label_ref: `label ${id}`, estimated_delivery: 1_800_000_000_000 }));
+import { call, deliver, openTestMailbox, requestContext } from '../support/mailbox.ts';
+import { cancel, carrierThat, dispatch, migrations, openByHand, prepare, refuse, telemetry } from './support.ts';
 
 describe.each(databases())('shipping on $name', ({ open }) => {
   let opened: OpenDatabase;
   beforeEach(async () => void (opened = await open()));
   afterEach(() => opened.drop());
 
-  /** Shipping without a running worker: `work` is one round of it. */
-  async function byHand(carrier: Carrier = willing) {
-    const world = testWorld();
-    const test = await openTestMailbox(opened.db, { service: 'shipping', migrations, world });
-    const context = { mailbox: test.mailbox, telemetry, carrier };
-    const { registrations } = shippingUseCases(context);
-    const service = shippingService(context);
-    const heard = new Set<string>();
-    const claim = () => test.mailbox.write((unit) => registrations.claim(unit, { limit: 200, leaseUntil: unit.now + LEASE_MS }));
-    return {
-      ...test,
-      world,
-      service,
-      registrations,
-      claim,
-      types: () => test.said.map(({ type }) => type),
-      tell: (...messages: Parameters<typeof deliver>[2][number][]) => deliver(test.mailbox, service, messages, heard),
-      post: (id: string, act: 'dispatch' | 'deliver', context = requestContext()) =>
-        call(service, 'POST', `/v1/shipments/{shipment_id}/${act}`, { params: { shipment_id: id }, context }),
-      get: (id: string) => call(service, 'GET', '/v1/shipments/{shipment_id}', { params: { shipment_id: id } }),
-      list: (query: object) =>
-        call(service, 'GET', '/v1/shipments', { query }) as Promise<{ items: { order_id: string }[]; next_cursor: string | null }>,
-      async work() {
-        world.advance(LEASE_MS);
-        const tasks = await claim();
-        const done = await Promise.all(tasks.map(async (task) => ({ task, outcome: await registrations.perform(task) })));
-        await test.mailbox.write((unit) => registrations.conclude(unit, done));
-      },
-    };
-  }
-
   it('prepares a shipment as soon as it is asked to, with a running worker', async () => {
     const world = realWorld();
     const { mailbox, said, heard } = await openTestMailbox(opened.db, { service: 'shipping', migrations, world });
     const service = shippingService({ mailbox, telemetry, carrier: simulatedCarrier({ world }) });
     for (const one of service.runnables) await one.start();
-    await deliver(mailbox, service, [prepare(world, 'ord_1'), prepare(world, 'ord_2', { simulate: 'error_twice' })]);
+    await deliver(mailbox, service, [prepare(world, 'ord_1'), prepare(world, 'ord_2', { ship_to: { simulate: 'error_twice' } })]);
     await heard('shipment.ready', 2);
     for (const one of service.runnables) await one.stop();
     expect(said).toMatchObject([
@@ -86,7 +34,7 @@ describe.each(databases())('shipping on $name', ({ open }) => {
   });
 
   it('goes from ready to the customer, the order deciding', async () => {
-    const { world, tell, work, post, get, said, types } = await byHand();
+    const { world, tell, work, post, get, said, types } = await openByHand(opened);
     await tell(prepare(world, 'ord_1'));
     await work();
     expect(await get('shp_1')).toMatchObject({
@@ -115,7 +63,7 @@ describe.each(databases())('shipping on $name', ({ open }) => {
   });
 
   it('refuses what is not possible, saying what is', async () => {
-    const { world, tell, post } = await byHand();
+    const { world, tell, post } = await openByHand(opened);
     await tell(prepare(world, 'ord_1'));
     await expect(post('shp_1', 'dispatch')).rejects.toMatchObject({
       code: 'shipment_state',
@@ -126,18 +74,18 @@ describe.each(databases())('shipping on $name', ({ open }) => {
   });
 
   it('gives the same answer to the same request', async () => {
-    const { world, tell, work, post, types } = await byHand();
+    const { world, tell, work, post, types } = await openByHand(opened);
     await tell(prepare(world, 'ord_1'));
     await work();
     const context = requestContext({ idempotency: { key: 'k', hash: 'h' } });
-    const first = await post('shp_1', 'dispatch', context);
+    const first = await post('shp_1', 'dispatch', { context });
     await tell(dispatch(world, 'ord_1'));
-    expect(await post('shp_1', 'dispatch', context)).toEqual(first);
+    expect(await post('shp_1', 'dispatch', { context })).toEqual(first);
     expect(types()).toEqual(['shipment.ready', 'shipment.dispatch_requested', 'shipment.dispatched']);
   });
 
   it('is silent about duplicates', async () => {
-    const { world, tell, work, post, said } = await byHand();
+    const { world, tell, work, post, said } = await openByHand(opened);
     const messages = [prepare(world, 'ord_1'), dispatch(world, 'ord_1'), cancel(world, 'ord_2'), prepare(world, 'ord_2')];
     await tell(messages[0]!, messages[0]!);
     await work();
@@ -153,7 +101,7 @@ describe.each(databases())('shipping on $name', ({ open }) => {
   });
 
   it('stays cancelled when the carrier answers late', async () => {
-    const { mailbox, world, tell, claim, registrations, types, get } = await byHand();
+    const { mailbox, world, tell, claim, registrations, types, get } = await openByHand(opened);
     await tell(prepare(world, 'ord_1'));
     world.advance(LEASE_MS);
     const [task] = await claim();
@@ -168,10 +116,13 @@ describe.each(databases())('shipping on $name', ({ open }) => {
 
   it('calls the carrier again after a crash, and after the pauses of the table, and says ready once', async () => {
     let works = false;
-    const { mailbox, world, tell, claim, registrations, work, types, get } = await byHand(
-      carrierThat(async (parcel) => {
-        if (!works) throw new Error('the line is dead');
-        return willing.register(parcel);
+    const { mailbox, world, tell, claim, registrations, work, types, get } = await openByHand(
+      opened,
+      carrierThat({
+        register: async (parcel) => {
+          if (!works) throw new Error('the line is dead');
+          return carrierThat().register(parcel);
+        },
       }),
     );
     await tell(prepare(world, 'ord_1'));
@@ -200,7 +151,7 @@ describe.each(databases())('shipping on $name', ({ open }) => {
   });
 
   it('costs the same statements for 200 as for 1', async () => {
-    const { mailbox, world, tell, statements, claim, registrations } = await byHand();
+    const { mailbox, world, tell, statements, claim, registrations } = await openByHand(opened);
     const counts: number[][] = [];
     for (const size of [1, 200]) {
       const orders = Array.from({ length: size }, (_, i) => `ord_${size}x${i}`);
@@ -221,7 +172,7 @@ describe.each(databases())('shipping on $name', ({ open }) => {
   });
 
   it('finds shipments by order, status and tracking number, newest first', async () => {
-    const { world, tell, work, list, get, service } = await byHand();
+    const { world, tell, work, list, get, service } = await openByHand(opened);
     await tell(...['ord_1', 'ord_2', 'ord_3'].map((order) => prepare(world, order)));
     await work();
     await tell(cancel(world, 'ord_2'));
