@@ -20,6 +20,8 @@ export interface ProviderCall {
   readonly token: string;
   /** What the provider called the authorisation; null when it is the authorisation that is asked for. */
   readonly provider_ref: string | null;
+  /** Calls for this operation before this one, as far as their outcomes were written down. */
+  readonly attempts: number;
 }
 
 export type Answer =
@@ -47,7 +49,7 @@ interface Behaviour {
   readonly takes?: number;
   /** The first so many calls of each operation are not taken. */
   readonly untaken?: number;
-  /** The operation is done, and its answer lost. */
+  /** The operation is done, and the answer to its first call lost. */
   readonly answerLost?: boolean;
   readonly declines?: Partial<Readonly<Record<Kind, string>>>;
 }
@@ -67,28 +69,20 @@ export const SIMULATED_TOKENS: Readonly<Record<string, Behaviour>> = {
 const REMEMBERED = 10_000;
 
 /**
- * A provider that moves no money. What it decides follows from token, kind and id alone, so that it decides the same after a restart,
- * and an operation has one reference for ever.
+ * A provider that moves no money. What it decides follows from the call alone, so that it decides the same after a restart, and an
+ * operation has one reference for ever.
  */
 export function simulatedGateway({ world }: { world: World }): Gateway {
-  const decided = memory<Answer>();
-  const calls = memory<number>();
+  const decided = memoryOfAnswers();
 
-  async function perform({ id, kind, token }: ProviderCall): Promise<Answer> {
+  async function perform({ id, kind, token, attempts }: ProviderCall): Promise<Answer> {
     const behaviour = SIMULATED_TOKENS[token] ?? { declines: { authorize: 'invalid_token' } };
     if (behaviour.takes !== undefined && kind === 'authorize') await world.sleep(behaviour.takes);
-    if (behaviour.untaken !== undefined) {
-      const before = calls.get(id) ?? 0;
-      if (before < behaviour.untaken) {
-        calls.set(id, before + 1);
-        throw new Fault('provider_unavailable', 'the simulated provider is out of order');
-      }
-    }
+    if (attempts < (behaviour.untaken ?? 0)) throw new Fault('provider_unavailable', 'the simulated provider is out of order');
     const code = behaviour.declines?.[kind];
     const answer: Answer = code === undefined ? { result: 'approved', ref: `sim_${id.slice(id.indexOf('_') + 1)}` } : { result: 'declined', code };
-    const known = decided.get(id) !== undefined;
-    if (!known) decided.set(id, answer);
-    return behaviour.answerLost && !known ? { result: 'unknown', error: 'the answer did not come in time' } : answer;
+    decided.set(id, answer);
+    return behaviour.answerLost && attempts === 0 ? { result: 'unknown', error: 'the answer did not come in time' } : answer;
   }
 
   return {
@@ -103,8 +97,8 @@ export function simulatedGateway({ world }: { world: World }): Gateway {
 }
 
 /** A map that forgets: the last `REMEMBERED` entries are in it, and at most as many older ones. */
-function memory<T>(): { get(key: string): T | undefined; set(key: string, value: T): void } {
-  let young = new Map<string, T>();
+function memoryOfAnswers(): { get(key: string): Answer | undefined; set(key: string, value: Answer): void } {
+  let young = new Map<string, Answer>();
   let old = young;
   return {
     get: (key) => young.get(key) ?? old.get(key),
