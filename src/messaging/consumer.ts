@@ -223,6 +223,7 @@ export function openConsumer({ mailbox, transport, telemetry, subscriptions }: C
       async () => {
         await suspects.load();
         await transport.declare([queueOf(service, subscriptions)]);
+        status = 'running'; // its first turn may find otherwise
         await worker.start();
       },
       async () => {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SETTINGS } from '../../src/config.ts';
 import { VERSION } from '../../src/version.ts';
 import { type TestApp, startApp } from '../support/app.ts';
+import { type OpenGround, onEveryGround } from '../support/grounds.ts';
 import { ROOT } from '../support/server.ts';
 import { TEAPOT, openShop } from '../support/shop.ts';
 
@@ -30,15 +31,70 @@ async function waybill(url: string, ...given: string[]): Promise<Ended> {
   return { code: code ?? null, out, err };
 }
 
+/** Where nobody listens. */
+const NOWHERE = 'http://127.0.0.1:9';
+
 describe('waybill', () => {
+  const run = (...given: string[]): Promise<Ended> => waybill(NOWHERE, ...given);
+
+  it('ends with 2 when nobody answers, and says what to do', async () => {
+    const { code, err } = await run('orders');
+    expect(code).toBe(2);
+    expect(err).toContain('waybill start');
+  });
+
+  it('knows its version', async () => {
+    expect(await run('--version')).toMatchObject({ code: 0, out: `${VERSION}\n` });
+  });
+
+  it('tells of settings that there are', async () => {
+    const { out } = await run('start', '--help');
+    const named = [...out.matchAll(/^ {2}([A-Z_]+) /gm)].map(([, name]) => name);
+    expect(named).toContain('PORT');
+    expect(Object.keys(SETTINGS)).toEqual(expect.arrayContaining(named));
+  });
+
+  it('ends with 64 when it is not understood', async () => {
+    expect(await run('bogus')).toMatchObject({ code: 64, out: '' });
+    expect(await run('place', '--sku', 'A', '--quantity', 'two', '--customer', 'c1')).toMatchObject({ code: 64, out: '' });
+    expect(await run('place', '--sku', 'A')).toMatchObject({ code: 64, out: '' });
+  });
+
+  it.each([
+    [],
+    ['start'],
+    ['place'],
+    ['orders'],
+    ['show'],
+    ['explain'],
+    ['dead-letters'],
+    ['dead-letters', 'discard'],
+    ['consumers'],
+    ['audit'],
+    ['doctor'],
+    ['import'],
+    ['import', 'online-retail'],
+  ])('helps with %j', async (...names: string[]) => {
+    const { code, out } = await run(...names, '--help');
+    expect(code).toBe(0);
+    expect(out).toContain(`Usage: ${['waybill', ...names].join(' ')}`);
+  });
+});
+
+onEveryGround((ground) => {
+  let opened: OpenGround;
   let app: TestApp;
   let run: (...given: string[]) => Promise<Ended>;
   beforeAll(async () => {
-    app = await startApp();
+    opened = await ground.open();
+    app = await startApp({ settings: opened.settings });
     await openShop(app, { stock: 5 });
     run = (...given) => waybill(app.url(), ...given);
   });
-  afterAll(() => app.stop());
+  afterAll(async () => {
+    await app?.stop();
+    await opened?.remove();
+  });
 
   it('places an order and watches it until its parcel is ready', async () => {
     const { code, out, err } = await run('place', '--sku', TEAPOT, '--quantity', '2', '--customer', 'c1', '--watch');
@@ -81,34 +137,11 @@ describe('waybill', () => {
     expect(JSON.parse(json.out)).toMatchObject({ ok: false, code: 'unknown_sku' });
   });
 
-  it('ends with 2 when nobody answers, and says what to do', async () => {
-    const { code, err } = await waybill('http://127.0.0.1:9', 'orders');
-    expect(code).toBe(2);
-    expect(err).toContain('waybill start');
-  });
-
   it('looks at the folder of a start only when there is no server to look after its own', async () => {
-    const alone = await waybill('http://127.0.0.1:9', 'doctor');
+    const alone = await waybill(NOWHERE, 'doctor');
     expect(alone.code).toBe(2);
     expect(alone.out).toMatch(/data folder .*data/);
     expect((await run('doctor')).out).not.toContain('data folder');
-  });
-
-  it('knows its version', async () => {
-    expect(await run('--version')).toMatchObject({ code: 0, out: `${VERSION}\n` });
-  });
-
-  it('tells of settings that there are', async () => {
-    const { out } = await run('start', '--help');
-    const named = [...out.matchAll(/^ {2}([A-Z_]+) /gm)].map(([, name]) => name);
-    expect(named).toContain('PORT');
-    expect(Object.keys(SETTINGS)).toEqual(expect.arrayContaining(named));
-  });
-
-  it('ends with 64 when it is not understood', async () => {
-    expect(await run('bogus')).toMatchObject({ code: 64, out: '' });
-    expect(await run('place', '--sku', 'A', '--quantity', 'two', '--customer', 'c1')).toMatchObject({ code: 64, out: '' });
-    expect(await run('place', '--sku', 'A')).toMatchObject({ code: 64, out: '' });
   });
 
   it('pauses and resumes a consumer', async () => {
@@ -133,25 +166,5 @@ describe('waybill', () => {
     const doctor = await run('doctor', '--json');
     expect(doctor.code, doctor.out).toBe(0);
     expect((JSON.parse(doctor.out) as { state: string }[]).map(({ state }) => state)).not.toContain('bad');
-  });
-
-  it.each([
-    [],
-    ['start'],
-    ['place'],
-    ['orders'],
-    ['show'],
-    ['explain'],
-    ['dead-letters'],
-    ['dead-letters', 'discard'],
-    ['consumers'],
-    ['audit'],
-    ['doctor'],
-    ['import'],
-    ['import', 'online-retail'],
-  ])('helps with %j', async (...names: string[]) => {
-    const { code, out } = await run(...names, '--help');
-    expect(code).toBe(0);
-    expect(out).toContain(`Usage: ${['waybill', ...names].join(' ')}`);
   });
 });

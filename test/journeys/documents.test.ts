@@ -1,5 +1,6 @@
 /**
- * Executes what the documents tell a reader to type, against a server of the document's own, and compares the answers.
+ * Executes what the documents tell a reader to type, against a server of the document's own, and compares the answers: the
+ * same on every ground.
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -9,6 +10,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Example, type Names, answerDifferences, examplesOf, filledIn } from '../architecture/examples.ts';
 import { sourcesOf } from '../architecture/source.ts';
+import { type Ground, type OpenGround, onEveryGround } from '../support/grounds.ts';
 import { ROOT, type Server, startServer, until } from '../support/server.ts';
 
 const run = promisify(execFile);
@@ -19,14 +21,18 @@ const documents = sourcesOf('README.md', 'CONTRIBUTING.md', 'docs/**/*.md')
 /** A reader types all commands into one shell: what one of them puts into a variable (in small letters), later ones find there. */
 const KEEPING_VARIABLES = `[ ! -f variables ] || . ./variables; trap 'declare -p | grep -E "^declare -- [a-z]" > variables || true' EXIT`;
 
-describe.runIf(documents.length > 0).each(documents)('$path', ({ path, examples }) => {
+onEveryGround((ground) => describe.each(documents)('$path', (document) => follow(document, ground)));
+
+function follow({ path, examples }: (typeof documents)[number], ground: Ground): void {
   const names: Names = new Map();
+  let opened: OpenGround;
   let server: Server;
   let folder: string;
   let env: NodeJS.ProcessEnv;
 
   beforeAll(async () => {
-    server = await startServer();
+    opened = await ground.open();
+    server = await startServer({ env: opened.settings });
     folder = mkdtempSync(join(tmpdir(), 'waybill-documents-'));
     writeFileSync(join(folder, 'waybill'), `#!/bin/sh\nexec '${process.execPath}' '${ROOT}bin/waybill.mjs' "$@"\n`, { mode: 0o755 });
     symlinkSync(join(ROOT, 'examples'), join(folder, 'examples'));
@@ -34,6 +40,7 @@ describe.runIf(documents.length > 0).each(documents)('$path', ({ path, examples 
   });
   afterAll(async () => {
     await server?.stop();
+    await opened?.remove();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -59,7 +66,7 @@ describe.runIf(documents.length > 0).each(documents)('$path', ({ path, examples 
   it.each(examples)(`${path}:$line`, async (example) => {
     expect(await (example.mode === 'run' ? differencesNow(example) : differencesAtLast(example))).toEqual([]);
   });
-});
+}
 
 it('documents have examples that are executed', () => {
   expect(documents.map(({ path }) => path)).toContain('README.md');

@@ -8,9 +8,10 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type Ground, onEveryGround } from '../support/grounds.ts';
 import { truthFilesOf } from '../support/retail-truth.ts';
-import { ROOT, type Server, startServer, until } from '../support/server.ts';
+import { ROOT, type Server, freePort, startServer, until } from '../support/server.ts';
 
 const FOLDER = join(ROOT, 'examples/online-retail');
 const FILE = join(FOLDER, 'online-retail.csv');
@@ -116,24 +117,37 @@ describe('the example', () => {
   });
 });
 
-describe('waybill import online-retail', () => {
-  let undisturbed: Awaited<ReturnType<typeof stateOf>>;
-  let folder: string;
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'waybill-import-'));
-    const server = await startServer();
-    try {
-      await imported(importing(server));
-      undisturbed = await stateOf(server);
-    } finally {
-      await server.stop();
-    }
-  });
-  afterAll(() => rm(folder, { recursive: true, force: true }));
+/** A server on a ground of its own, with a folder that outlives it; all is removed after the story. */
+async function onNewGround(ground: Ground, tell: (start: () => Promise<Server>) => Promise<void>): Promise<void> {
+  const opened = await ground.open();
+  const folder = await mkdtemp(join(tmpdir(), 'waybill-import-'));
+  const port = await freePort();
+  let server: Server | undefined;
+  try {
+    await tell(async () => (server = await startServer({ env: opened.settings, dataDir: folder, port })));
+  } finally {
+    await server?.stop();
+    await rm(folder, { recursive: true, force: true });
+    await opened.remove();
+  }
+}
 
-  it('accounts for every line, agrees with the truth, and changes nothing the second time', async () => {
-    const server = await startServer();
-    try {
+/** What everything must end in, whatever it is killed and wherever it runs. */
+let undisturbed: Awaited<ReturnType<typeof stateOf>>;
+beforeAll(async () => {
+  const server = await startServer();
+  try {
+    await imported(importing(server));
+    undisturbed = await stateOf(server);
+  } finally {
+    await server.stop();
+  }
+});
+
+onEveryGround((ground) => {
+  it('accounts for every line, agrees with the truth, and changes nothing the second time', () =>
+    onNewGround(ground, async (start) => {
+      const server = await start();
       const first = await imported(importing(server));
       expect(first).toMatchObject({ ok: true, unchanged: false });
       expect(first.truth.figures).toMatchObject({ differences: [], not_compared: [] });
@@ -159,14 +173,11 @@ describe('waybill import online-retail', () => {
       expect(Object.values(second.done).map(({ created }) => created)).toEqual([0, 0, 0, 0]);
       expect(await stateOf(server)).toEqual(undisturbed);
       await expectCleanAudit(server);
-    } finally {
-      await server.stop();
-    }
-  });
+    }));
 
-  it('ends the same when the importer is killed on the way, and run again', async () => {
-    const server = await startServer();
-    try {
+  it('ends the same when the importer is killed on the way, and run again', () =>
+    onNewGround(ground, async (start) => {
+      const server = await start();
       for (const least of [10, 50]) {
         const killed = importing(server, '--concurrency', '2');
         await ordersAre(server, least);
@@ -178,38 +189,29 @@ describe('waybill import online-retail', () => {
       expect(last.done.orders.existing).toBeGreaterThanOrEqual(50);
       expect(await stateOf(server)).toEqual(undisturbed);
       await expectCleanAudit(server);
-    } finally {
-      await server.stop();
-    }
-  });
+    }));
 
-  it('ends the same when the server is killed on the way, and started again', async () => {
-    let server = await startServer({ dataDir: folder });
-    try {
+  it('ends the same when the server is killed on the way, and started again', () =>
+    onNewGround(ground, async (start) => {
+      let server = await start();
       const run = importing(server, '--concurrency', '4');
       for (const least of [10, 50]) {
         await ordersAre(server, least);
         await server.stop('SIGKILL');
-        server = await startServer({ dataDir: folder, port: Number(new URL(server.url).port) });
+        server = await start();
       }
       expect(await imported(run)).toMatchObject({ ok: true });
       expect(await stateOf(server)).toEqual(undisturbed);
       await expectCleanAudit(server);
-    } finally {
-      await server.stop();
-    }
-  });
+    }));
 
-  it('delivers every parcel when asked to', async () => {
-    const server = await startServer();
-    try {
+  it('delivers every parcel when asked to', () =>
+    onNewGround(ground, async (start) => {
+      const server = await start();
       expect(await imported(importing(server, '--dispatch'))).toMatchObject({ ok: true });
       const { orders, levels } = await stateOf(server);
       expect(new Set(orders.map(({ status }) => status))).toEqual(new Set(['delivered']));
       expect(levels.filter(({ reserved }) => reserved !== 0)).toEqual([]);
       await expectCleanAudit(server);
-    } finally {
-      await server.stop();
-    }
-  });
+    }));
 });

@@ -5,6 +5,7 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type OpenGround, onEveryGround } from '../support/grounds.ts';
 import { type Server, startServer, until } from '../support/server.ts';
 
 let folder: string;
@@ -18,7 +19,9 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function start(env: Record<string, string> = {}, dataDir = join(folder, 'data')): Promise<Server> {
+const dataFolder = (): string => join(folder, 'data');
+
+async function start(env: Record<string, string> = {}, dataDir = dataFolder()): Promise<Server> {
   const server = await startServer({ dataDir, env });
   servers.push(server);
   return server;
@@ -35,10 +38,9 @@ async function refusal(env: Record<string, string>, dataDir?: string): Promise<s
 const withoutStack = (text: string): void => expect(text).not.toMatch(/\n\s+at /);
 
 describe('a start', () => {
-  test('says where it is and where its data is, in one line, and keeps the data from others', async () => {
-    const server = await start();
-    expect(server.output()).toBe(`Waybill 0.1.0 is at ${server.url} (reference: /docs), its data in ${join(folder, 'data')}. Ctrl-C stops it.\n`);
-    expect((await stat(join(folder, 'data'))).mode & 0o777).toBe(0o700);
+  test('keeps the data from others', async () => {
+    await start();
+    expect((await stat(dataFolder())).mode & 0o777).toBe(0o700);
   });
 
   test('with settings that cannot work names all of them and exits with 78', async () => {
@@ -74,13 +76,30 @@ describe('a start', () => {
   });
 });
 
-describe('an end', () => {
-  test.each(['SIGTERM', 'SIGINT'] as const)('by %s drains and exits with 0', async (signal) => {
-    expect(await (await start()).stop(signal)).toEqual({ code: 0, signal: null });
+onEveryGround((ground) => {
+  let opened: OpenGround;
+  beforeEach(async () => {
+    opened = await ground.open();
+  });
+  // After the file's own, which stops the servers.
+  afterEach(() => opened.remove());
+  const startHere = (env: Record<string, string> = {}): Promise<Server> => start({ ...opened.settings, ...env });
+
+  test('a start says in one line where it is and where its data is', async () => {
+    const server = await startHere();
+    const folder = dataFolder();
+    const { DATABASE_URL: database, AMQP_URL: broker } = opened.settings;
+    const at = database && `PostgreSQL at ${new URL(database).host}`;
+    const data = at === undefined ? folder : broker === undefined ? `${at} and ${folder}` : at;
+    expect(server.output()).toBe(`Waybill 0.1.0 is at ${server.url} (reference: /docs), its data in ${data}. Ctrl-C stops it.\n`);
   });
 
-  test('that takes too long is cut short by a second signal, and says so', async () => {
-    const server = await start({ WAYBILL_FAILPOINTS: 'consumer.in_tx=hang' });
+  test.each(['SIGTERM', 'SIGINT'] as const)('an end by %s drains and exits with 0', async (signal) => {
+    expect(await (await startHere()).stop(signal)).toEqual({ code: 0, signal: null });
+  });
+
+  test('an end that takes too long is cut short by a second signal, and says so', async () => {
+    const server = await startHere({ WAYBILL_FAILPOINTS: 'consumer.in_tx=hang' });
     const product = { sku: 'A', name: 'A', price: 1, currency: 'EUR' };
     await fetch(`${server.url}/v1/products`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(product) });
     await until(
@@ -95,9 +114,9 @@ describe('an end', () => {
     expect(server.output()).toContain('waybill: stopped at once. Nothing accepted is lost');
   });
 
-  test('by kill -9 leaves nothing that has to be removed by hand', async () => {
-    const server = await start();
+  test('an end by kill -9 leaves nothing that has to be removed by hand', async () => {
+    const server = await startHere();
     await server.stop('SIGKILL');
-    expect((await fetch(`${(await start()).url}/health`)).status).toBe(200);
+    expect((await fetch(`${(await startHere()).url}/health`)).status).toBe(200);
   });
 });
