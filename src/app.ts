@@ -155,7 +155,7 @@ function auditedDatabases(own: ReadonlyMap<ServiceName, Database>, config: Confi
   const audited = new Map(own);
   if (!own.has('orders') || own.size === SERVICES.length) return audited;
   if (config.databaseUrl === undefined) audited.delete('orders');
-  else for (const name of SERVICES) if (!own.has(name)) audited.set(name, openDatabase(name, config, tools));
+  else for (const name of SERVICES) if (!own.has(name)) audited.set(name, openDatabase(name, { ...config, databasePool: AUDIT_POOL }, tools));
   return audited;
 }
 
@@ -198,8 +198,12 @@ function openDoors(
   return { edge, things: [pressure, edge, readiness] };
 }
 
-function openDatabase(name: ServiceName, { databaseUrl, dataDir }: Config, { world, telemetry: { metrics } }: Tools): Database {
-  if (databaseUrl !== undefined) return openPostgres({ name, url: databaseUrl, schema: `waybill_${name}`, metrics, world });
+/** Connections to the databases of others, which are only read, and not in a hurry. */
+const AUDIT_POOL = 2;
+
+function openDatabase(name: ServiceName, config: Config, { world, telemetry: { metrics } }: Tools): Database {
+  const { databaseUrl, dataDir, databasePool: poolMax, databasePooler: handedAround } = config;
+  if (databaseUrl !== undefined) return openPostgres({ name, url: databaseUrl, schema: `waybill_${name}`, metrics, world, poolMax, handedAround });
   return openSqlite({ name, file: join(dataDir, `${name}.db`), metrics });
 }
 

@@ -46,6 +46,20 @@ describe('loadConfig', () => {
     rmSync(folder, { recursive: true });
   });
 
+  test('refuses an address of a database by which anybody might answer', () => {
+    const [mode] = faultsOf({ DATABASE_URL: 'postgres://host/waybill?sslmode=require' });
+    expect(mode).toMatch(/^DATABASE_URL has sslmode=require, which does not make sure who answers\. Write sslmode=verify-full/);
+    expect(faultsOf({ DATABASE_URL: 'postgres://host/waybill?sslrootcert=/nowhere/ca.pem' })).toEqual([
+      'DATABASE_URL has sslrootcert=/nowhere/ca.pem, which is no file that can be read.',
+      'DATABASE_URL has sslrootcert, which is for TLS. Write sslmode=verify-full beside it, or remove it.',
+    ]);
+    expect(faultsOf({ DATABASE_URL: 'postgres://host/waybill?sslmode=verify-full' })).toEqual([]);
+    expect(faultsOf({ DATABASE_POOL: '1', DATABASE_POOLER: 'session' })).toEqual([
+      'DATABASE_POOL must be a whole number from 2 to 500.',
+      'DATABASE_POOLER must be none or transaction.',
+    ]);
+  });
+
   test('names all faults at once, each with its remedy', () => {
     const faults = faultsOf({
       PORT: '80000',

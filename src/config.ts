@@ -107,6 +107,8 @@ export const SETTINGS = {
   ALLOW_UNPROTECTED: setting('false', '`true` says that something else (a private network, a proxy that asks for a login) keeps strangers away: Waybill has no keys yet, so whoever reaches it may do everything.', flag),
   DATA_DIR: setting('./data', 'The folder of the SQLite files. One process at a time.', z.string().min(1, 'must name a folder')),
   DATABASE_URL: setting(undefined, 'A PostgreSQL database, e.g. `postgres://user:secret@host:5432/waybill`: a schema for each service in place of a file. Without AMQP_URL the message bus stays in DATA_DIR.', url('postgres:', 'postgresql:')),
+  DATABASE_POOL: setting('8', 'Connections to PostgreSQL, at most, for each service this process runs. See scale.md for how many a server needs in all.', wholeNumber(2, 500)),
+  DATABASE_POOLER: setting('none', '`transaction` when a pooler such as PgBouncer stands between that hands connections around after each transaction.', z.enum(['none', 'transaction'], 'must be none or transaction')),
   AMQP_URL: setting(undefined, 'A RabbitMQ, e.g. `amqps://user:secret@host:5671/vhost`, in place of the built-in message bus: then SERVICES and PARTS may be divided among processes. See rabbitmq.md.', url('amqp:', 'amqps:')),
   AMQP_PREFIX: setting('waybill', 'Begins the names of all exchanges and queues, so that several Waybills can share a broker.', prefix),
   AMQP_CA: setting(undefined, 'For amqps: a PEM file of the authorities that vouch for the broker, in place of the known ones.', file),
@@ -152,6 +154,10 @@ export interface Config {
   readonly allowUnprotected: boolean;
   readonly dataDir: string;
   readonly databaseUrl: string | undefined;
+  /** Connections for each service. */
+  readonly databasePool: number;
+  /** A pooler stands between that hands connections around after each transaction. */
+  readonly databasePooler: boolean;
   /** The broker; undefined: the bus inside the process. */
   readonly amqp: AmqpConfig | undefined;
   readonly logLevel: string;
@@ -235,6 +241,8 @@ function toConfig(values: Values): Config {
     allowUnprotected: values.ALLOW_UNPROTECTED,
     dataDir: values.DATA_DIR,
     databaseUrl: values.DATABASE_URL,
+    databasePool: values.DATABASE_POOL,
+    databasePooler: values.DATABASE_POOLER === 'transaction',
     amqp: values.AMQP_URL === undefined ? undefined : toAmqp(values.AMQP_URL, values),
     logLevel: values.LOG_LEVEL,
     smtpUrl: values.SMTP_URL,
@@ -278,7 +286,11 @@ const toAmqp = (address: string, { AMQP_PREFIX, AMQP_CA, AMQP_CERT, AMQP_KEY }: 
 /** Settings that are right one by one and cannot work together. */
 function contradictions(config: Config): string[] {
   const { host: address, allowUnprotected } = config;
-  const faults = [...divisions(config), ...(config.amqp === undefined ? [] : amqpFaults(config.amqp))];
+  const faults = [
+    ...divisions(config),
+    ...(config.databaseUrl === undefined ? [] : databaseFaults(config.databaseUrl)),
+    ...(config.amqp === undefined ? [] : amqpFaults(config.amqp)),
+  ];
   if (!isLoopback(address) && !allowUnprotected) {
     faults.push(
       `HOST=${address} can be reached from other machines, and Waybill has no keys yet: whoever reaches it could order, pay, cancel and read every address. Remove HOST to serve this machine only, or set ALLOW_UNPROTECTED=true if a private network or a proxy with a login keeps strangers away.`,
@@ -301,6 +313,24 @@ function divisions({ services, parts, databaseUrl, amqp }: Config): string[] {
     faults.push(
       `PARTS leaves out ${absent.join(', ')}, but SQLite files belong to one process. Set DATABASE_URL, or let this process run all parts.`,
     );
+  return faults;
+}
+
+/** The modes between the two either verify nothing or mean something else to each program that reads them. */
+function databaseFaults(text: string): string[] {
+  const { searchParams } = new URL(text);
+  const faults: string[] = [];
+  const mode = searchParams.get('sslmode');
+  if (mode !== null && mode !== 'verify-full' && mode !== 'disable')
+    faults.push(
+      `DATABASE_URL has sslmode=${mode}, which does not make sure who answers. Write sslmode=verify-full, with sslrootcert=FILE for an authority of your own; or disable, in a network you trust.`,
+    );
+  for (const name of ['sslrootcert', 'sslcert', 'sslkey']) {
+    const path = searchParams.get(name);
+    if (path !== null && !file.safeParse(path).success) faults.push(`DATABASE_URL has ${name}=${path}, which is no file that can be read.`);
+    if (path !== null && mode !== 'verify-full')
+      faults.push(`DATABASE_URL has ${name}, which is for TLS. Write sslmode=verify-full beside it, or remove it.`);
+  }
   return faults;
 }
 

@@ -1,10 +1,19 @@
 /**
- * Connections to PostgreSQL, as few verbs as postgres.ts needs: the `pg` driver's pool, set up so that every connection works in the
- * service's schema, waits for durable commits and gives up instead of hanging.
+ * Connections to PostgreSQL, as few verbs as postgres.ts needs: the `pg` driver's pool, set up so that everything runs in the service's
+ * schema, waits for durable commits and gives up instead of hanging.
+ *
+ * | between us and the server | what is set up | prepared statements |
+ * |---|---|---|
+ * | nothing | each connection, once | yes |
+ * | a pooler that hands connections around after each transaction | each transaction, on its way with `begin` | no |
+ *
+ * A pooler nobody told of would mix up schemas and drop the settings. So each connection brings a mark along in its very first message;
+ * PgBouncer refuses the mark or swallows it, and either is noticed before anything is done.
  */
 import pg from 'pg';
 import { Fault } from '../kernel/errors.ts';
 import { IDLE_MAX_MS } from './database.ts';
+import { SESSION_LOST, placeOf, reasonOf } from './postgres-reasons.ts';
 
 /** A statement that has to wait for another transaction's row lock this long gives up and is tried again. */
 const LOCK_MAX_MS = 3_000;
@@ -28,6 +37,10 @@ export interface Session {
 }
 
 export interface Sessions {
+  /** What a transaction begins with. */
+  readonly begin: string;
+  /** A connection may be another one after each transaction: nothing of it may be relied on outside, prepared statements included. */
+  readonly handedAround: boolean;
   /** Rejects with the Fault `unavailable` when there is no connection to be had. */
   acquire(): Promise<Session>;
   end(): Promise<void>;
@@ -54,11 +67,20 @@ export interface PoolOptions {
   readonly url: string;
   readonly schema: string;
   readonly poolMax: number;
+  /** A pooler stands between that hands connections around after each transaction. */
+  readonly handedAround: boolean;
 }
 
-export function openPool({ name, url, schema, poolMax }: PoolOptions): Sessions {
+/** The mark; PostgreSQL keeps what belongs to no part of it as text. */
+const MARK = 'waybill.session';
+
+export function openPool({ name, url, schema, poolMax, handedAround }: PoolOptions): Sessions {
+  const address = new URL(url);
+  const options = `${address.searchParams.get('options') ?? ''} -c ${MARK}=own`.trim();
+  address.searchParams.delete('options'); // a URL's word counts more for the driver than ours
   const pool = new pg.Pool({
-    connectionString: url,
+    connectionString: handedAround ? url : address.href,
+    ...(handedAround ? {} : { options }),
     max: poolMax,
     application_name: `waybill ${name}`,
     connectionTimeoutMillis: CONNECT_MAX_MS,
@@ -67,7 +89,7 @@ export function openPool({ name, url, schema, poolMax }: PoolOptions): Sessions 
     pipeline: true,
     types: { getTypeParser: parserOf },
     // oxlint-disable-next-line typescript/no-misused-promises -- its types say nothing of a promise, but the pool waits for it
-    onConnect: (client) => prepareSession(client, schema),
+    onConnect: (client) => (handedAround ? undefined : prepareSession(client, schema)),
   });
   // A connection that dies, idle or in use, must not end the process: whoever uses it next is told by the failed statement.
   pool.on('error', () => undefined);
@@ -81,25 +103,37 @@ export function openPool({ name, url, schema, poolMax }: PoolOptions): Sessions 
       return session(await pool.connect());
     } catch (error) {
       schemaReady = undefined;
-      throw new Fault('unavailable', `database ${name} does not answer: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      throw new Fault('unavailable', `database ${name} does not answer: ${reasonOf(error, placeOf(url, schema))}`, { cause: error });
     }
   }
-  return { acquire, end: () => pool.end() };
+  const begin = handedAround ? `begin; ${setUp(schema, true)}` : 'begin';
+  return { begin, handedAround, acquire, end: () => pool.end() };
 }
 
 const parserOf = ((oid: number, format?: 'text') => PARSERS[oid] ?? pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser;
 
 /** One round trip for each new connection. Set here and not in the URL, so that no URL can take it away. */
 async function prepareSession(client: pg.ClientBase, schema: string): Promise<void> {
-  const settings = {
+  const answer = await client.query<{ mark: string | null }>(`select current_setting('${MARK}', true) as mark, (${setUp(schema, false)}) as done`);
+  if (answer.rows[0]?.mark !== 'own') throw new Error(SESSION_LOST);
+}
+
+/** The settings everything runs under, of the transaction or of the session, as one text without parameters. */
+function setUp(schema: string, ofTransaction: boolean): string {
+  const settings: Readonly<Record<string, string>> = {
     search_path: pg.escapeIdentifier(schema),
-    synchronous_commit: 'on',
-    statement_timeout: STATEMENT_MAX_MS,
-    lock_timeout: LOCK_MAX_MS,
-    idle_in_transaction_session_timeout: IDLE_MAX_MS,
+    statement_timeout: String(STATEMENT_MAX_MS),
+    lock_timeout: String(LOCK_MAX_MS),
+    idle_in_transaction_session_timeout: String(IDLE_MAX_MS),
     client_min_messages: 'warning',
   };
-  await client.query('select set_config(key, value, false) from json_each_text($1::json)', [JSON.stringify(settings)]);
+  const set = ([key, value]: readonly [string, string]): string => `set_config(${pg.escapeLiteral(key)}, ${value}, ${ofTransaction})`;
+  // Never weaker than `on`; stronger where the server was told to be.
+  const durable = `case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end`;
+  return `select concat(${[
+    ...Object.entries(settings).map(([key, value]) => set([key, pg.escapeLiteral(value)])),
+    set(['synchronous_commit', durable]),
+  ].join(', ')})`;
 }
 
 /** Asked for first, because `create schema if not exists` needs the right to create even when there is nothing to do. */

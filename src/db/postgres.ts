@@ -46,6 +46,7 @@ export const VERDICTS: Readonly<Record<string, Verdict>> = {
   '57': 'unavailable', // shut down, starting up, statement cancelled
   '25P03': 'unavailable', // idle_in_transaction_session_timeout
   '25006': 'unavailable', // read-only: a fail-over under way
+  '42501': 'unavailable', // no right to do that: the operator's mistake, not that of what is being done
   ECONNREFUSED: 'unavailable',
   ECONNRESET: 'unavailable',
   EPIPE: 'unavailable',
@@ -68,11 +69,14 @@ export interface PostgresOptions {
   readonly world?: World;
   /** Connections at most; 8 when absent. */
   readonly poolMax?: number;
+  /** A pooler such as PgBouncer stands between, which hands connections around after each transaction. */
+  readonly handedAround?: boolean;
 }
 
 /** Connects when first used: a database that is away fails `ping`, `read` and `write`, not the opening. */
-export function openPostgres({ name, url, schema, metrics, world, poolMax = 8 }: PostgresOptions): Database {
-  return databaseOver({ name, sessions: openPool({ name, url, schema, poolMax }), ...(metrics && { metrics }), ...(world && { world }) });
+export function openPostgres({ name, url, schema, metrics, world, poolMax = 8, handedAround = false }: PostgresOptions): Database {
+  const sessions = openPool({ name, url, schema, poolMax, handedAround });
+  return databaseOver({ name, sessions, ...(metrics && { metrics }), ...(world && { world }) });
 }
 
 /** The Database over any source of sessions. */
@@ -87,7 +91,7 @@ export function databaseOver({
   metrics?: Metrics;
   world?: World;
 }): Database {
-  const names = preparedNames();
+  const names = preparedNames(!sessions.handedAround);
   const underWay = new Set<Promise<unknown>>();
   let closing: Promise<void> | undefined;
 
@@ -105,16 +109,26 @@ export function databaseOver({
     const session = await sessions.acquire();
     let broken = true;
     try {
-      const answer = await ask(runnerOver(session, names));
+      const answer = await (sessions.handedAround ? alone(session, ask) : ask(runnerOver(session, names)));
       broken = false;
       return answer;
     } catch (error) {
-      broken = isBroken(error);
+      broken = isBroken(error) || (sessions.handedAround && (await rollback(session)));
       if (error instanceof Again && error.stale) names.renew();
       throw error;
     } finally {
       session.release(broken);
     }
+  }
+
+  /** A read in a transaction of its own, because what it runs under ends with it. */
+  async function alone<T>(session: Session, ask: (runner: Runner) => Promise<T>): Promise<T> {
+    const begun = session.query(sessions.begin);
+    begun.catch(() => undefined); // reported by whatever follows it on the same connection
+    const answer = await ask(runnerOver(session, names));
+    await begun;
+    await commit(session);
+    return answer;
   }
 
   async function runUnit<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
@@ -133,7 +147,7 @@ export function databaseOver({
     const unit = unitOfWork(runnerOver(session, names), postgresDialect);
     let broken = true;
     try {
-      const begun = session.query('begin');
+      const begun = session.query(sessions.begin);
       begun.catch(() => undefined); // reported by whatever follows it on the same connection
       const value = await work(unit.tx);
       unit.end();
@@ -249,16 +263,17 @@ function runnerOver(session: Session, names: Names): Runner {
 
 /** The names of prepared statements. Only `run` has them: its texts are fixed, those of `query` are without number. */
 interface Names {
-  of(text: string): string;
+  of(text: string): string | undefined;
   /** From now on other names: every connection prepares anew what it uses. */
   renew(): void;
 }
 
-function preparedNames(): Names {
+function preparedNames(kept: boolean): Names {
   const names = new Map<string, string>();
   let generation = 0;
   return {
     of(text) {
+      if (!kept) return undefined;
       let name = names.get(text);
       if (name === undefined) {
         name = `${generation}_${createHash('sha256').update(text).digest('base64url').slice(0, 32)}`;

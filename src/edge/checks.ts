@@ -5,6 +5,7 @@ import { statfs } from 'node:fs/promises';
 import type { Database } from '../db/database.ts';
 import type { Metrics } from '../kernel/telemetry.ts';
 import { countOutbox } from '../messaging/backlog.ts';
+import { unsafeSettings } from '../messaging/durability.ts';
 import { SKEW_MAX_MS, skewOf } from '../messaging/timekeeper.ts';
 import type { Transport } from '../messaging/transport.ts';
 import type { Check, Finding } from './health.ts';
@@ -38,6 +39,10 @@ export const checksOf = ({ transport, services, consumes, folder }: Parts): Chec
   ...services
     .slice(0, 1)
     .map(({ mailbox: { db, world } }): Check => ({ name: 'clock', about: 'rest', run: () => skewOf(db, world).then(clockFinding) })),
+  ...databasesOf(services) // one server keeps all of them
+    .slice(0, 1)
+    .filter(([, { dialect }]) => dialect.name === 'postgres')
+    .map(([, db]): Check => ({ name: 'durability', about: 'rest', run: () => unsafeSettings(db).then(durabilityFinding) })),
   ...(consumes ? services.map(consumerCheck) : []),
 ];
 
@@ -48,6 +53,15 @@ export const clockFinding = (skew: number): Finding | undefined =>
     : {
         status: 'degraded',
         detail: `it is ${Math.round(Math.abs(skew) / 60_000)} min ${skew > 0 ? 'later' : 'earlier'} here than by the clock of the database: set the wrong one right`,
+      };
+
+/** Pure; of settings of the database's server. */
+export const durabilityFinding = (off: readonly string[]): Finding | undefined =>
+  off.length === 0
+    ? undefined
+    : {
+        status: 'degraded',
+        detail: `${off.join(' and ')} ${off.length === 1 ? 'is' : 'are'} off at the database's server: a power cut can take what was accepted. Switch ${off.length === 1 ? 'it' : 'them'} on there`,
       };
 
 /** Pure; of the bytes that are free where the data lies. */

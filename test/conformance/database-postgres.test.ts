@@ -196,7 +196,7 @@ describe('the retry table', () => {
       script: () => Promise.resolve(),
       release: (broken) => void released.push(broken),
     };
-    const sessions = { acquire: () => Promise.resolve(session), end: () => Promise.resolve() };
+    const sessions = { begin: 'begin', handedAround: false, acquire: () => Promise.resolve(session), end: () => Promise.resolve() };
     return { db: databaseOver({ name: 'test', sessions, world: { ...realWorld(), sleep: () => Promise.resolve() } }), sent, released };
   }
   const unit = (db: Database): Promise<unknown> => db.write((tx) => tx.raw('select 1'));
@@ -235,7 +235,10 @@ describe('the retry table', () => {
     });
     let runs = 0;
     const over = (kind: Error[]): Database =>
-      databaseOver({ name: 'test', sessions: { acquire: () => Promise.resolve(session(kind)), end: () => Promise.resolve() } });
+      databaseOver({
+        name: 'test',
+        sessions: { begin: 'begin', handedAround: false, acquire: () => Promise.resolve(session(kind)), end: () => Promise.resolve() },
+      });
     await over(commits).write(async () => void (runs += 1));
     expect(runs).toBe(2);
     runs = 0;

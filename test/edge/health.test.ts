@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { clockFinding, diskFinding } from '../../src/edge/checks.ts';
+import { clockFinding, diskFinding, durabilityFinding } from '../../src/edge/checks.ts';
 import { type Check, healthDoors } from '../../src/edge/health.ts';
 import { createMetrics } from '../../src/kernel/telemetry.ts';
 import { TEST_EPOCH, testWorld } from '../support/world.ts';
@@ -72,6 +72,14 @@ describe('health', () => {
     const detail = 'it is 180 min later here than by the clock of the database: set the wrong one right';
     expect(clockFinding(3 * 3_600_000)).toEqual({ status: 'degraded', detail });
     expect(clockFinding(-600_000)?.detail).toContain('10 min earlier here');
+  });
+
+  test('a server that does not flush is for people', () => {
+    expect(durabilityFinding([])).toBeUndefined();
+    expect(durabilityFinding(['fsync', 'full_page_writes'])).toEqual({
+      status: 'degraded',
+      detail: "fsync and full_page_writes are off at the database's server: a power cut can take what was accepted. Switch them on there",
+    });
   });
 
   test('not ready before everything has started', async () => {

@@ -5,10 +5,11 @@
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, globSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { makeCertificates } from './certificates.ts';
 import { withRabbit } from './rabbit.ts';
 import { freePort, until } from './server.ts';
 
@@ -149,18 +150,4 @@ function configuration(folder: string, port: number, tlsPort: number | undefined
     'ssl_options.verify = verify_peer',
     'ssl_options.fail_if_no_peer_cert = true',
   ].join('\n');
-}
-
-/** An authority, a server at 127.0.0.1 and a client, for two days. */
-async function makeCertificates(folder: string): Promise<void> {
-  const openssl = (...command: readonly string[]): Promise<unknown> => run('openssl', command, { cwd: folder });
-  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  await openssl('req', '-x509', ...newKey, '-days', '2', '-subj', '/CN=test authority', '-keyout', 'ca.key', '-out', 'ca.pem');
-  await writeFile(join(folder, 'names'), 'subjectAltName=IP:127.0.0.1,DNS:localhost\n');
-  for (const name of ['server', 'client']) {
-    await openssl('req', ...newKey, '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.csr`);
-    const sign = ['x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2'];
-    await openssl(...sign, '-extfile', 'names', '-out', `${name}.pem`);
-    await chmod(join(folder, `${name}.key`), 0o600);
-  }
 }

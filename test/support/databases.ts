@@ -26,7 +26,7 @@ export interface OpenDatabase {
 }
 
 export interface TestDatabase {
-  readonly name: 'sqlite' | 'postgres' | 'pglite';
+  readonly name: 'sqlite' | 'postgres' | 'pglite' | 'pgbouncer';
   open(): Promise<OpenDatabase>;
 }
 
@@ -83,13 +83,14 @@ const pglite: TestDatabase = {
   },
 };
 
-export function postgresAt(url: string): TestDatabase {
+/** `through`: the address of a pooler in front of it, which hands connections around. */
+export function postgresAt(url: string, through?: string): TestDatabase {
   return {
-    name: 'postgres',
+    name: through === undefined ? 'postgres' : 'pgbouncer',
     async open() {
       const schema = throwAwayName();
       return handles(
-        () => openPostgres({ name: 'test', url, schema, poolMax: 4 }),
+        () => openPostgres({ name: 'test', url: through ?? url, schema, poolMax: 4, handedAround: through !== undefined }),
         () => ask(url, `drop schema if exists ${schema} cascade`),
       );
     },

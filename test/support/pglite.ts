@@ -33,7 +33,7 @@ export function pgliteSessions(schema: string): Sessions {
       release: () => release(),
     };
   }
-  return { acquire, end: () => Promise.resolve() };
+  return { begin: 'begin', handedAround: false, acquire, end: () => Promise.resolve() };
 }
 
 export async function dropPgliteSchema(schema: string): Promise<void> {
