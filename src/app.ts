@@ -17,15 +17,17 @@ import { migrate } from './db/migrate.ts';
 import { openPostgres } from './db/postgres.ts';
 import { openSqlite } from './db/sqlite.ts';
 import { auditorService } from './auditor/service.ts';
-import { type Parts, backlogOf, checksOf, refreshGauges } from './edge/checks.ts';
+import { type Parts, backlogOf, checksOf } from './edge/checks.ts';
 import { consoleDoors } from './edge/console.ts';
 import { docsDoors } from './edge/docs.ts';
+import { openGauges } from './edge/gauges.ts';
 import { healthDoors } from './edge/health.ts';
 import { type Edge, openEdge } from './edge/http.ts';
 import { operationRoutes } from './edge/operations.ts';
 import { openPressure } from './edge/pressure.ts';
 import { inventoryService } from './inventory/service.ts';
 import { Fault } from './kernel/errors.ts';
+import { watchEventLoop } from './kernel/event-loop.ts';
 import { type Runnable, runnable, startAll, stopAll } from './kernel/lifecycle.ts';
 import { type Telemetry, createTelemetry } from './kernel/telemetry.ts';
 import { type World, realWorld } from './kernel/world.ts';
@@ -112,6 +114,7 @@ function compose(config: Config, tools: Tools): { edge: Edge; things: Runnable[]
   const auditor = auditorService({ databases: Object.fromEntries(audited), ...tools });
 
   const foundation = [
+    watchEventLoop(tools),
     onStop('databases', async () => void (await Promise.all([...databases.values(), ...audited.values()].map((db) => db.close())))),
     transport,
     onStart('migrations', () => migrateAll(services, databases, tools.world)),
@@ -126,7 +129,13 @@ function compose(config: Config, tools: Tools): { edge: Edge; things: Runnable[]
   const runs = (part: Part, things: readonly Runnable[]): readonly Runnable[] => (config.parts.includes(part) ? things : []);
   const doors = openDoors(
     config,
-    { transport, services: [...messagings.values()], consumes: config.parts.includes('worker'), folder: config.dataDir },
+    {
+      transport,
+      services: [...messagings.values()],
+      measures: services.flatMap(({ measure }) => measure ?? []),
+      consumes: config.parts.includes('worker'),
+      folder: config.dataDir,
+    },
     config.parts.includes('api') ? [...services, auditor].flatMap(({ routes }) => routes) : [],
     tools,
   );
@@ -167,6 +176,8 @@ function openDoors(
   { world, telemetry, checkAnswers }: Tools,
 ): { edge: Edge; things: Runnable[] } {
   const { metrics } = telemetry;
+  metrics.build.set({ version: VERSION }, 1);
+  metrics.started.set(world.now() / 1_000 - process.uptime());
   const pressure = openPressure({ world, telemetry, limits: config.shed, backlog: () => backlogOf(parts) });
   const routes = config.parts.includes('api') ? [...serviceRoutes, ...operationRoutes(parts.services)] : [];
   let open = false;
@@ -176,7 +187,7 @@ function openDoors(
     version: VERSION,
     checks: checksOf(parts),
     ready: () => open,
-    refresh: () => refreshGauges(parts, metrics),
+    refresh: openGauges({ ...parts, world, metrics }),
   });
   const docs = docsDoors({ version: VERSION, routes, others: health });
   const edge = openEdge({

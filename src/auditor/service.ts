@@ -40,7 +40,8 @@ export function auditorService({ databases, world, telemetry, intervalMs = INTER
 
   function keep(result: AuditResult): AuditResult {
     last = result;
-    const { auditViolations, auditRows } = telemetry.metrics;
+    const { auditViolations, auditRows, auditFinished } = telemetry.metrics;
+    auditFinished.set(result.finished_at / 1_000);
     for (const { id, rows, violations, first } of result.equations) {
       auditViolations.set({ equation: id }, violations);
       auditRows.set({ equation: id }, rows);

@@ -3,17 +3,22 @@
  */
 import { statfs } from 'node:fs/promises';
 import type { Database } from '../db/database.ts';
-import type { Metrics } from '../kernel/telemetry.ts';
 import { countOutbox } from '../messaging/backlog.ts';
 import { unsafeSettings } from '../messaging/durability.ts';
 import { SKEW_MAX_MS, skewOf } from '../messaging/timekeeper.ts';
+import type { Messaging } from '../messaging/messaging.ts';
+import type { Service } from '../messaging/service.ts';
 import type { Transport } from '../messaging/transport.ts';
 import type { Check, Finding } from './health.ts';
 import type { Operated } from './operated.ts';
 
+export type Measured = Operated & Pick<Messaging, 'activity'>;
+
 export interface Parts {
   readonly transport: Transport;
-  readonly services: readonly Operated[];
+  readonly services: readonly Measured[];
+  /** What the services measure of themselves. */
+  readonly measures: readonly NonNullable<Service['measure']>[];
   /** Whether their consumers run in this process. */
   readonly consumes: boolean;
   /** The data folder. */
@@ -86,13 +91,4 @@ export async function backlogOf({ transport, services }: Parts): Promise<{ outbo
   const outboxes = await Promise.all(databasesOf(services).map(([, db]) => countOutbox(db)));
   const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) => total + n, 0);
   return { outbox: sum(outboxes), queues: sum(Object.values(await transport.depths())) };
-}
-
-/** Brings the gauges up to date that nobody keeps up to date while things happen. */
-export async function refreshGauges({ transport, services }: Parts, { outboxDepth, deadLetters }: Metrics): Promise<void> {
-  await transport.depths(); // keeps its own gauge
-  for (const { service, mailbox, control } of services) {
-    outboxDepth.set({ service }, await countOutbox(mailbox.db));
-    deadLetters.set({ service }, (await control.state()).dead_letters);
-  }
 }

@@ -54,6 +54,7 @@ export function openPressure({ world, telemetry, limits, backlog }: PressureOpti
       delay.reset();
       const before = reason;
       reason = excess({ ...(await backlog()), lag }, limits);
+      telemetry.metrics.shedding.set(reason === undefined ? 0 : 1);
       if (reason !== undefined && before === undefined) telemetry.log.warn({ reason }, 'new orders are refused for a while');
       if (reason === undefined && before !== undefined) telemetry.log.info('new orders are taken again');
       return LOOK_MS;

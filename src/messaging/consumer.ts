@@ -14,7 +14,7 @@ import type { Telemetry } from '../kernel/telemetry.ts';
 import { traceIds } from '../kernel/tracing.ts';
 import { type Routing, handleBatch, routingOf, sort } from './batch.ts';
 import { type ConsumerActivity, readPause } from './control.ts';
-import { forgetAttempts, isOutage, recordFailure } from './failures.ts';
+import { classOf, forgetAttempts, isOutage, recordFailure } from './failures.ts';
 import type { Mailbox } from './mailbox.ts';
 import type { Subscription } from './service.ts';
 import { openSuspects } from './suspects.ts';
@@ -60,7 +60,7 @@ export const queueOf = (service: string, subscriptions: readonly Subscription[])
 export function openConsumer({ mailbox, transport, telemetry, subscriptions }: ConsumerOptions): Consumer {
   const { service, db, world, traces } = mailbox;
   const log = telemetry.log.child({ service, part: 'consumer' });
-  const { consumed, consumerBatch } = telemetry.metrics;
+  const { consumed, consumerBatch, consumerTime, messageWait, failures, suspects: suspected } = telemetry.metrics;
   const routing: Routing = routingOf(subscriptions);
   const collected: Delivery[] = [];
   const suspects = openSuspects(db, world);
@@ -119,8 +119,10 @@ export function openConsumer({ mailbox, transport, telemetry, subscriptions }: C
     const { sound, unsound } = sort(deliveries, routing);
     for (const { message, fault } of unsound) await fail(message, fault);
     const wanted = suspects.acquitted(sound);
-    if (suspects.suspicious(deliveries[0]!)) for (const message of wanted) await handleSuspect(message);
-    else await handle(wanted);
+    if (suspects.suspicious(deliveries[0]!)) {
+      suspected.inc({ service });
+      for (const message of wanted) await handleSuspect(message);
+    } else await handle(wanted);
     for (const delivery of deliveries) delivery.ack();
     await failpoint('consumer.after_ack');
   }
@@ -142,6 +144,7 @@ export function openConsumer({ mailbox, transport, telemetry, subscriptions }: C
   async function transact(messages: readonly Message[], suspect = false): Promise<void> {
     await failpoint('consumer.before_tx');
     const seen = processing(traces, service, messages);
+    const begun = world.now();
     for (let retries = 0; ; retries += 1) {
       try {
         const passedOver = await mailbox.write(async (unit) => {
@@ -151,6 +154,9 @@ export function openConsumer({ mailbox, transport, telemetry, subscriptions }: C
           return count;
         });
         consumerBatch.observe({ service }, messages.length);
+        consumerTime.observe({ service }, (world.now() - begun) / 1_000);
+        const { time, attempt, redrive } = messages[0]!;
+        if (attempt === undefined && redrive === undefined) messageWait.observe({ service }, Math.max(0, begun - time) / 1_000);
         consumed.inc({ service, outcome: 'handled' }, messages.length - passedOver);
         if (passedOver > 0) consumed.inc({ service, outcome: 'passed_over' }, passedOver);
         seen?.end();
@@ -186,6 +192,7 @@ export function openConsumer({ mailbox, transport, telemetry, subscriptions }: C
     });
     await failpoint('failure.after_commit');
     consumed.inc({ service, outcome: verdict }, 1);
+    failures.inc({ service, class: classOf(error) });
     note(error);
     const { id, type, correlationid, attempt = 0, traceparent } = message;
     const about = { err: error, message: id, type, correlation: correlationid, attempt: attempt + 1, ...traceIds(traceparent) };

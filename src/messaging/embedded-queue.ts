@@ -60,6 +60,8 @@ export interface EmbeddedQueue {
   depth(): number;
   /** Packs handed out and neither acked nor released. */
   unsettled(): number;
+  /** Who takes from it, and how many messages they have in hand. */
+  takers(): { readonly count: number; readonly messages: number };
   /** Goes on after `failed`. */
   retry(): void;
 }
@@ -202,6 +204,7 @@ export function openQueue(name: string, store: QueueStore, leftoverTo: number, d
     },
     depth: () => depth,
     unsettled: () => out,
+    takers: () => ({ count: takers.length, messages: takers.reduce((sum, taker) => sum + taker.unsettled, 0) }),
     retry: pump,
   };
   return queue;

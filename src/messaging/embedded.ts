@@ -352,6 +352,10 @@ export function embeddedTransport({ file, world, telemetry, open: openFile, writ
     async depths() {
       const depths = Object.fromEntries([...queues].map(([name, queue]) => [name, queue.depth()]));
       for (const [queue, depth] of Object.entries(depths)) telemetry.metrics.queueDepth.set({ queue }, depth);
+      for (const [queue, { takers }] of queues) {
+        telemetry.metrics.queueConsumers.set({ queue }, takers().count);
+        telemetry.metrics.queueUnsettled.set({ queue }, takers().messages);
+      }
       return depths;
     },
     async health() {

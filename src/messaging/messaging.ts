@@ -12,10 +12,11 @@ import { type Runnable, runnable, startAll, stopAll } from '../kernel/lifecycle.
 import type { Telemetry } from '../kernel/telemetry.ts';
 import type { World } from '../kernel/world.ts';
 import { type Consumer, openConsumer } from './consumer.ts';
-import { type ConsumerState, consumerState, writePause } from './control.ts';
+import { type ConsumerActivity, type ConsumerState, consumerState, writePause } from './control.ts';
 import { bury, resolve } from './dead-letters.ts';
 import { openJanitor } from './janitor.ts';
 import { type Mailbox, openMailbox } from './mailbox.ts';
+import { meteredTransport } from './metering.ts';
 import type { Pack } from './outbox.ts';
 import { openRelay } from './relay.ts';
 import type { Subscription } from './service.ts';
@@ -47,6 +48,8 @@ export interface Messaging {
   /** Hears, and calls the subscriptions. Once a process. */
   consumer(subscriptions: readonly Subscription[]): Consumer;
   readonly control: ConsumerControl;
+  /** What this process knows of the consumer. */
+  activity(): ConsumerActivity;
 }
 
 /** The consumer of the service as operators see it, from whichever process. */
@@ -65,8 +68,10 @@ const remove = (tx: Tx, seqs: readonly number[]): Promise<unknown> =>
 
 export function messagingFor({ service, db, world, telemetry, transport }: MessagingOptions): Messaging {
   let running: Consumer | undefined;
+  const activity = (): ConsumerActivity => running?.activity() ?? { status: 'elsewhere', last_error: null, last_error_at: null };
   const traces = telemetry.tracer && { tracer: telemetry.tracer, conversations: openConversations() };
-  const relay = openRelay({ service, db, world, telemetry, transport: tracedTransport(transport, traces, service), unroutable, confirmed });
+  const seen = tracedTransport(meteredTransport(transport, service, telemetry.metrics, world), traces, service);
+  const relay = openRelay({ service, db, world, telemetry, transport: seen, unroutable, confirmed });
   const mailbox = openMailbox({ service, db, world, committed: relay.offer, traces });
 
   /** A command nobody can take is given up at once, where people see it; it would hold up nothing, but nobody would ever act on it either. */
@@ -113,8 +118,9 @@ export function messagingFor({ service, db, world, telemetry, transport }: Messa
       running = openConsumer({ mailbox, transport, telemetry, subscriptions });
       return running;
     },
+    activity,
     control: {
-      state: () => consumerState(db, transport, service, running?.activity() ?? { status: 'elsewhere', last_error: null, last_error_at: null }),
+      state: () => consumerState(db, transport, service, activity()),
       pause: (reason, actor) => setPaused(true, reason, actor),
       resume: (actor) => setPaused(false, '', actor),
     },

@@ -12,7 +12,7 @@ import type { ChannelModel, ConfirmChannel } from 'amqplib';
 import { COMMANDS, isCommand } from '../contracts/messages.ts';
 import { Fault } from '../kernel/errors.ts';
 import { type Runnable, loop } from '../kernel/lifecycle.ts';
-import type { Logger } from '../kernel/telemetry.ts';
+import type { Logger, Telemetry } from '../kernel/telemetry.ts';
 import type { World } from '../kernel/world.ts';
 import type { Pack } from './outbox.ts';
 import type { Link } from './rabbit-connection.ts';
@@ -22,6 +22,8 @@ import type { PublishOutcome } from './transport.ts';
 
 const SILENCE_MS = 30_000;
 const LOOK_MS = 5_000;
+/** What amqplib says of a pack the broker did not take; of one whose channel was closed it says something else. */
+const NACKED = 'message nacked';
 /** The header by which what comes back is known. */
 const TICKET = 'waybill_ticket';
 
@@ -29,6 +31,7 @@ export interface PublisherOptions {
   readonly names: Names;
   readonly link: () => Link;
   readonly world: World;
+  readonly telemetry: Telemetry;
   readonly log: Logger;
 }
 
@@ -53,7 +56,7 @@ export function addressOf(
     : { exchange: names.commands, key: names.queue(service), mandatory: true };
 }
 
-export function openPublisher({ names, link, world, log }: PublisherOptions): Publisher {
+export function openPublisher({ names, link, world, telemetry, log }: PublisherOptions): Publisher {
   let channel: ConfirmChannel | undefined;
   let unconfirmed = 0;
   let heardAt = 0;
@@ -92,6 +95,7 @@ export function openPublisher({ names, link, world, log }: PublisherOptions): Pu
     const answered = (error: Error | null): void => {
       unconfirmed -= 1;
       heardAt = world.now();
+      if (error?.message === NACKED) telemetry.metrics.nacks.inc();
       if (error !== null) return reject(away(`not confirmed: ${error.message}`));
       resolve(mandatory && returned.delete(`${key} ${ticket}`) ? 'unroutable' : 'confirmed');
     };

@@ -48,7 +48,7 @@ export function rabbitTransport({ broker, prefix, world, telemetry }: RabbitOpti
   const sizes = packSizes();
   let running = false;
 
-  const publisher = openPublisher({ names, link: () => publishing, world, log });
+  const publisher = openPublisher({ names, link: () => publishing, world, telemetry, log });
   const publishing = openLink({
     role: 'publish',
     broker,
@@ -167,6 +167,7 @@ export function rabbitTransport({ broker, prefix, world, telemetry }: RabbitOpti
   /** Messages of a queue that wait, counted from packs by their mean size, and those in hand here. */
   async function depth(name: string, physical: string): Promise<number> {
     const found = await lookAtQueue(openModel(), physical);
+    const { queueUnsettled, queueConsumers } = telemetry.metrics;
     let waiting = found?.messages ?? 0;
     let out = 0;
     for (const [consumption, queue] of consumptions) {
@@ -175,6 +176,8 @@ export function rabbitTransport({ broker, prefix, world, telemetry }: RabbitOpti
       waiting += packs;
       out += messages;
     }
+    queueUnsettled.set({ queue: name }, out);
+    queueConsumers.set({ queue: name }, found?.consumers ?? 0);
     return Math.round(waiting * sizes.mean(name)) + out;
   }
 
@@ -207,7 +210,8 @@ export function rabbitTransport({ broker, prefix, world, telemetry }: RabbitOpti
     async health() {
       const link = publishing.reason() === undefined ? consuming : publishing;
       const reason = link.reason();
-      return reason === undefined ? { ok: true } : { ok: false, reason, since: link.since()! };
+      const blocked = publishing.state() === 'blocked';
+      return reason === undefined ? { ok: true } : { ok: false, reason, since: link.since()!, blocked };
     },
   };
 }

@@ -117,7 +117,9 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
   }
 
   async function turn(): Promise<number> {
-    if (!(await lease.held())) {
+    const leads = await lease.held();
+    telemetry.metrics.relayLeads.set({ service }, leads ? 1 : 0);
+    if (!leads) {
       forget(); // whoever holds the lease finds the rows
       return 1_000;
     }
@@ -233,6 +235,7 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
         };
         await Promise.race([finish(), world.sleep(DRAIN_MS, bound.signal)]);
         running = false;
+        telemetry.metrics.relayLeads.set({ service }, 0);
       },
     ),
     offer,

@@ -75,6 +75,8 @@ export interface Service {
   readonly subscriptions: readonly Subscription[];
   /** Whatever else it runs (calls to providers); started with the part `worker`. */
   readonly runnables: readonly Runnable[];
+  /** Brings its own gauges up to date; called when metrics are read. */
+  readonly measure?: () => Promise<void>;
 }
 
 /** One page of a list. */

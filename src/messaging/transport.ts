@@ -38,6 +38,15 @@ export interface Consumption {
   cancel(): Promise<void>;
 }
 
+export interface TransportHealth {
+  readonly ok: boolean;
+  readonly reason?: string;
+  /** Milliseconds UTC. */
+  readonly since?: number;
+  /** The broker is there and takes no messages. */
+  readonly blocked?: boolean;
+}
+
 export interface Transport extends Runnable {
   /** Makes sure queues exist and are bound as given. Idempotent. */
   declare(queues: readonly Queue[]): Promise<void>;
@@ -47,6 +56,6 @@ export interface Transport extends Runnable {
   consume(queue: string, options: { readonly prefetch: number; deliver(delivery: Delivery): void }): Promise<Consumption>;
   /** Messages waiting or unsettled in each queue. */
   depths(): Promise<Record<string, number>>;
-  /** Whether publishing works now; the reason when it does not (disk full, broker away), and since when, milliseconds UTC. */
-  health(): Promise<{ readonly ok: boolean; readonly reason?: string; readonly since?: number }>;
+  /** Whether publishing works now; the reason when it does not (disk full, broker away), and since when. */
+  health(): Promise<TransportHealth>;
 }

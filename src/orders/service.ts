@@ -9,6 +9,7 @@ import { askByMessage, hearAnswers } from './catalogue-elsewhere.ts';
 import { REPLIES } from './domain-table.ts';
 import { DEADLINES, type Deadlines, POLICIES, type Policies, faultsOfPolicies } from './domain-waybill.ts';
 import { learnProducts } from './store-catalogue.ts';
+import { standingOf } from './store-standing.ts';
 import { advanceMany } from './use-cases.ts';
 import { type AskCatalogue, type Placement, type PlacingDesk, placeMany, placing } from './use-cases-place.ts';
 import type { OrderView } from './view.ts';
@@ -77,6 +78,14 @@ export function ordersService({ deadlines, policies = POLICIES, ...context }: Or
       subscription({ name: 'answers', types: ['product.told'], dedupe: 'natural', handle: hearAnswers }),
     ],
     runnables: [],
+    async measure() {
+      const { db, world } = context.mailbox;
+      const { openOrders, oldestOrder } = context.telemetry.metrics;
+      for (const { status, count, since = world.now() } of await standingOf(db.read)) {
+        openOrders.set({ status }, count);
+        oldestOrder.set({ status }, Math.max(0, world.now() - since) / 1_000);
+      }
+    },
     place,
     placeMany: (unit, placements) => placeMany(unit, desk, placements),
     advanceMany: advance,

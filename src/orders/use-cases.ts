@@ -9,7 +9,7 @@ import type { Telemetry } from '../kernel/telemetry.ts';
 import { traceIds } from '../kernel/tracing.ts';
 import type { Unit } from '../messaging/mailbox.ts';
 import { advance, mayNeedLines, request } from './domain.ts';
-import { type Order, type Reply, type Request, type Says, type Step, statusOf, timerOf } from './domain-order.ts';
+import { type Order, type OrderStatus, type Reply, type Request, type Says, type Step, statusOf, timerOf } from './domain-order.ts';
 import type { Deadlines } from './domain-waybill.ts';
 import * as store from './store.ts';
 
@@ -134,17 +134,21 @@ const sayingOf = (saying: Says, { order_id, cause, traceparent }: Recorded) => (
   ...(traceparent === undefined ? {} : { traceparent }),
 });
 
-function countTransitions({ tx }: Unit, { telemetry }: Desk, moved: readonly Track[]): void {
-  const reached = new Map<string, number>();
+function countTransitions({ tx, now }: Unit, { telemetry }: Desk, moved: readonly Track[]): void {
+  const reached: { status: OrderStatus; seconds: number }[] = [];
   for (const { loaded, steps } of moved) {
     let { status } = statusOf(loaded.journey);
     for (const { step } of steps) {
-      if (step.entry.status !== status) reached.set(step.entry.status, (reached.get(step.entry.status) ?? 0) + 1);
+      if (step.entry.status !== status) reached.push({ status: step.entry.status, seconds: Math.max(0, now - loaded.created_at) / 1_000 });
       status = step.entry.status;
     }
   }
   tx.afterCommit(() => {
-    for (const [status, count] of reached) telemetry.metrics.orderTransitions.inc({ status }, count);
+    const { orderTransitions, orderJourney } = telemetry.metrics;
+    for (const { status, seconds } of reached) {
+      orderTransitions.inc({ status });
+      orderJourney.observe({ status }, seconds);
+    }
   });
 }
 

@@ -90,6 +90,7 @@ describe.skipIf(brokerPrograms === undefined)('a broker of our own', () => {
     await broker.control('set_vm_memory_high_watermark', '0.0000001');
     const waiting = transport.publish(packsOf([event('during', 1)])); // a broker tells only those who publish that it is blocked
     await until('health says so', async () => (await transport.health()).reason?.includes('low on memory') === true);
+    expect((await transport.health()).blocked).toBe(true); // what waybill_broker_blocked tells
     const later = transport.publish(packsOf([event('later', 1)]));
     expect(await transport.depths()).toEqual({ inventory: 0 }); // the consuming connection still answers
     await broker.control('set_vm_memory_high_watermark', '0.4');

@@ -140,6 +140,7 @@ describe('too much', () => {
       }, 'an order is refused');
       expect([refused.status, refused.body.code, refused.headers.get('retry-after')]).toEqual([503, 'overloaded', '2']);
       expect((await crowded.ask('GET', '/v1/orders')).status).toBe(200);
+      expect((await crowded.ask<string>('GET', '/metrics')).body).toContain('waybill_shedding 1');
       await crowded.post('/v1/consumers/inventory/resume');
       const taken = await until(async () => {
         const answer = await crowded.ask<{ id: string }>('POST', '/v1/orders', order);

@@ -2,6 +2,7 @@
 import type { Channel } from 'amqplib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { migrate } from '../../src/db/migrate.ts';
+import { createTelemetry } from '../../src/kernel/telemetry.ts';
 import { realWorld } from '../../src/kernel/world.ts';
 import { list, redrive } from '../../src/messaging/dead-letters.ts';
 import { type Messaging, mailboxMigrations, messagingFor } from '../../src/messaging/messaging.ts';
@@ -11,6 +12,7 @@ import { type TopologyOptions, applyTopology, planTopology } from '../../src/mes
 import { namesOf } from '../../src/messaging/rabbit-topology.ts';
 import { type RabbitTransport, rabbitTransport } from '../../src/messaging/rabbit.ts';
 import { type OpenDatabase, sqlite } from '../support/databases.ts';
+import { samplesIn, valueOf } from '../support/metrics.ts';
 import { rabbitUrl, removeTopology, throwAwayPrefix, withRabbit } from '../support/rabbit.ts';
 import { event, telemetry, until } from './support.ts';
 
@@ -59,6 +61,30 @@ describe.skipIf(rabbitUrl === undefined)('at a RabbitMQ', () => {
       return found;
     });
   }
+
+  it('a pack the broker does not take fails the publish and is counted in waybill_broker_nacks_total', async () => {
+    const mine = createTelemetry({ level: 'silent' });
+    const transport = rabbitTransport({ broker: { url }, prefix, world, telemetry: mine });
+    await transport.start();
+    try {
+      await transport.declare(queues);
+      await onChannel(async (channel) => {
+        await channel.assertQueue(`${prefix}.full`, {
+          durable: true,
+          autoDelete: true,
+          arguments: { 'x-max-length': 1, 'x-overflow': 'reject-publish' },
+        });
+        await channel.bindQueue(`${prefix}.full`, namesOf(prefix).events, 'stock.released');
+      });
+      const publish = (n: number) => transport.publish(packsOf([event('a', n)]));
+      expect(await publish(1)).toEqual(['confirmed']);
+      await expect(publish(2)).rejects.toMatchObject({ code: 'unavailable' });
+      expect(valueOf(await samplesIn(mine.metrics), 'waybill_broker_nacks_total')).toBe(1);
+    } finally {
+      await onChannel((channel) => channel.deleteQueue(`${prefix}.full`));
+      await transport.stop();
+    }
+  });
 
   it('a plan says what is missing and changes nothing; applied, all is as it should be', async () => {
     const before = await planTopology(options);

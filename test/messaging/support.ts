@@ -96,7 +96,13 @@ export async function openBench(database: TestDatabase): Promise<Bench> {
   const opened: OpenDatabase[] = [];
 
   async function start(name: string, open: OpenDatabase, db: OpenDatabase['db'], options: StationOptions): Promise<Station> {
-    const messaging = messagingFor({ service: name, db, world, telemetry: options.telemetry ?? telemetry, transport: options.transport ?? transport });
+    const messaging = messagingFor({
+      service: name,
+      db,
+      world,
+      telemetry: options.telemetry ?? telemetry,
+      transport: options.transport ?? transport,
+    });
     const parts = options.parts ?? ['relay', 'scheduler', 'consumer'];
     const things: Runnable[] = [messaging.timekeeper];
     if (parts.includes('relay')) things.push(messaging.relay);

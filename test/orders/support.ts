@@ -72,7 +72,7 @@ export async function openRoom(database: TestDatabase, more: Partial<OrdersConte
     },
     async metrics() {
       const text = await telemetry.metrics.registry.metrics();
-      return text.split('\n').filter((line) => line.startsWith('waybill_order'));
+      return text.split('\n').filter((line) => /^waybill_orders?_(placed|transitions)_/.test(line));
     },
     drop: opened.drop,
   };

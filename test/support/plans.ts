@@ -23,7 +23,8 @@ export function watchPlans(db: Database, { lists = false }: PlanOptions = {}): W
   const watched = <R extends Reader>(reader: R): R => ({
     ...reader,
     run: (statement, rows) => {
-      if (rows.length > 0) seen.set(statement.text(db.dialect), db.dialect.encode(Object.keys(statement.columns), rows as readonly Readonly<Record<string, unknown>>[]));
+      if (rows.length > 0)
+        seen.set(statement.text(db.dialect), db.dialect.encode(Object.keys(statement.columns), rows as readonly Readonly<Record<string, unknown>>[]));
       return reader.run(statement, rows);
     },
     query: (query: Compilable<object>, options) => {
