@@ -20,7 +20,7 @@ import type { Mailbox } from '../messaging/mailbox.ts';
 import { type Route, route } from '../messaging/service.ts';
 import { onHand } from './domain.ts';
 import { type LedgerRow, type LevelRow, listLevels, listPostings } from './store-stock.ts';
-import { type StockMoved, adjustStock, countStock, receiveStock } from './use-cases.ts';
+import { type StockMoved, adjustStock, countStock, receiveStock } from './use-cases-hand.ts';
 
 const countedSchema = z.int().min(0).max(QUANTITY_MAX);
 const linesOf = <Line extends z.ZodType>(line: Line) => z.array(line).min(1).max(LINES_MAX).meta({ description: 'All of them or none.' });
@@ -71,7 +71,15 @@ const movedSchema = z
   })
   .meta({ id: 'StockMoved', description: 'Stock moved by hand, and what was there afterwards. `id` is the ref_id of its postings.' });
 const levelSchema = z
-  .object({ sku: z.string(), warehouse_id: z.string(), ...balances, unavailable: z.int(), updated_at: timestamp })
+  .object({
+    sku: z.string(),
+    warehouse_id: z.string(),
+    ...balances,
+    unavailable: z.int(),
+    safety_stock: z.int().meta({ description: 'Of what is available, so many are not promised to anybody.' }),
+    low_at: z.int().nullable(),
+    updated_at: timestamp,
+  })
   .meta({ id: 'StockLevel', description: 'on_hand = available + reserved + unavailable.' });
 const postingSchema = z
   .object({

@@ -1,6 +1,7 @@
 /** The doors of the catalogue: products and warehouses. Stock has its own, in api-stock.ts. */
 import { z } from 'zod';
 import {
+  QUANTITY_MAX,
   amountSchema,
   currencySchema,
   decodeCursor,
@@ -19,7 +20,7 @@ import { rfc3339, rfc3339OrNull } from '../kernel/time.ts';
 import { once } from '../messaging/idempotency.ts';
 import type { Mailbox } from '../messaging/mailbox.ts';
 import { type Route, route } from '../messaging/service.ts';
-import { PRIORITY_DEFAULT, type Product, type Warehouse } from './domain-catalogue.ts';
+import { PRIORITY_DEFAULT, type Product, type Warehouse, fromE6, toE6 } from './domain-catalogue.ts';
 import { listProducts, listWarehouses } from './store.ts';
 import * as cases from './use-cases-catalogue.ts';
 
@@ -38,27 +39,63 @@ const productSchema = z
     description: z.string().nullable(),
     price: z.int().meta({ description: 'Minor units of `currency`.' }),
     currency: z.string(),
+    safety_stock: z.int(),
+    low_at: z.int().nullable(),
+    backorder_limit: z.int(),
     ...versionedSchema,
   })
   .meta({ id: 'Product', description: 'Something that can be ordered.' });
+const piecesSchema = z.int().min(0).max(QUANTITY_MAX);
 const productFields = z.object({
   name: textSchema(200),
   price: amountSchema,
   currency: currencySchema,
   description: longTextSchema(4_000).nullish(),
+  safety_stock: piecesSchema
+    .optional()
+    .meta({ description: 'Pieces nobody is promised, in each warehouse without a rule of its own; 0 when absent.' }),
+  low_at: piecesSchema.nullish().meta({ description: 'stock.low is said when so many are available in a warehouse without a rule of its own.' }),
+  backorder_limit: piecesSchema.optional().meta({ description: 'Pieces that may wait for goods at a time; 0 (none) when absent.' }),
 });
 const newProductSchema = productFields.extend({ sku: skuSchema.regex(/^(?!prd_)/, 'must not begin as product ids do') });
 const productParams = z.object({ product_id: skuSchema.meta({ description: 'The id of a product, or its sku.' }) });
 
 const warehouseSchema = z
-  .object({ id: z.string(), name: z.string(), location: z.string(), priority: z.int(), ...versionedSchema })
+  .object({
+    id: z.string(),
+    name: z.string(),
+    location: z.string(),
+    priority: z.int(),
+    country: z.string().nullable(),
+    postal_code: z.string().nullable(),
+    latitude: z.number().nullable(),
+    longitude: z.number().nullable(),
+    ...versionedSchema,
+  })
   .meta({ id: 'Warehouse', description: 'A place that holds stock.' });
 const prioritySchema = z
   .int()
   .min(0)
   .max(1_000_000)
   .meta({ description: `The lowest is asked first for stock, among equals the oldest; ${PRIORITY_DEFAULT} when absent.` });
-const warehouseFields = z.object({ name: textSchema(200), location: textSchema(500), priority: prioritySchema });
+const degreesSchema = (most: number, what: string) =>
+  z
+    .number()
+    .min(-most)
+    .max(most)
+    .nullish()
+    .meta({ description: `${what}, for the strategy \`nearest\`; degrees, kept to the sixth decimal.` });
+const placeFields = {
+  country: z
+    .string()
+    .regex(/^[A-Z]{2}$/, 'two capital letters')
+    .nullish()
+    .meta({ description: 'ISO 3166-1, two letters.', examples: ['DE'] }),
+  postal_code: textSchema(20).nullish().meta({ description: 'Where there are no coordinates, distances are guessed from it.' }),
+  latitude: degreesSchema(90, 'North (or, negative, south)'),
+  longitude: degreesSchema(180, 'East (or, negative, west)'),
+};
+const warehouseFields = z.object({ name: textSchema(200), location: textSchema(500), priority: prioritySchema, ...placeFields });
 const warehouseParams = z.object({ warehouse_id: idSchema('whs') });
 
 const presentVersioned = <Thing extends Pick<Product, 'archived_at' | 'created_at' | 'updated_at'>>(thing: Thing) => ({
@@ -68,7 +105,27 @@ const presentVersioned = <Thing extends Pick<Product, 'archived_at' | 'created_a
   updated_at: rfc3339(thing.updated_at),
 });
 const presentProduct = (product: Product): z.output<typeof productSchema> => presentVersioned(product);
-const presentWarehouse = (warehouse: Warehouse): z.output<typeof warehouseSchema> => presentVersioned(warehouse);
+const presentWarehouse = ({ latitude_e6, longitude_e6, ...warehouse }: Warehouse): z.output<typeof warehouseSchema> => ({
+  ...presentVersioned(warehouse),
+  latitude: latitude_e6 === null ? null : fromE6(latitude_e6),
+  longitude: longitude_e6 === null ? null : fromE6(longitude_e6),
+});
+
+/** Degrees as they are kept; what was not given stays undefined. */
+const keptPlace = <Fields extends { latitude?: number | null | undefined; longitude?: number | null | undefined }>({
+  latitude,
+  longitude,
+  ...fields
+}: Fields) => ({
+  ...fields,
+  latitude_e6: typeof latitude === 'number' ? toE6(latitude) : latitude,
+  longitude_e6: typeof longitude === 'number' ? toE6(longitude) : longitude,
+});
+
+/** What a PUT does not say. */
+const BLANK_WAREHOUSE = { priority: PRIORITY_DEFAULT, country: null, postal_code: null, latitude: null, longitude: null };
+const defined = <Fields extends object>(fields: Fields): Fields =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Fields;
 
 export function catalogueRoutes(mailbox: Mailbox): Route[] {
   return [...productRoutes(mailbox), ...warehouseRoutes(mailbox)];
@@ -129,9 +186,15 @@ function productRoutes(mailbox: Mailbox): Route[] {
       output: productSchema,
       answers: 'ok',
       refuses: ['product_not_found', 'version_mismatch'],
-      handle: ({ params, body: { expected_version, description = null, ...fields }, context }) =>
+      handle: ({
+        params,
+        body: { expected_version, description = null, safety_stock = 0, low_at = null, backorder_limit = 0, ...fields },
+        context,
+      }) =>
         once(mailbox, context, 'PUT /v1/products', async (unit) =>
-          presentProduct(await cases.changeProduct(unit, params.product_id, { ...fields, description }, expected_version)),
+          presentProduct(
+            await cases.changeProduct(unit, params.product_id, { ...fields, description, safety_stock, low_at, backorder_limit }, expected_version),
+          ),
         ),
     }),
     route({
@@ -179,7 +242,7 @@ function warehouseRoutes(mailbox: Mailbox): Route[] {
       output: warehouseSchema,
       answers: 'created',
       handle: ({ body, context }) =>
-        once(mailbox, context, 'POST /v1/warehouses', async (unit) => presentWarehouse(await cases.createWarehouse(unit, world, body))),
+        once(mailbox, context, 'POST /v1/warehouses', async (unit) => presentWarehouse(await cases.createWarehouse(unit, world, keptPlace(body)))),
     }),
     route({
       method: 'GET',
@@ -217,9 +280,11 @@ function warehouseRoutes(mailbox: Mailbox): Route[] {
       output: warehouseSchema,
       answers: 'ok',
       refuses: ['warehouse_not_found', 'version_mismatch'],
-      handle: ({ params, body: { expected_version, priority = PRIORITY_DEFAULT, ...fields }, context }) =>
+      handle: ({ params, body: { expected_version, ...fields }, context }) =>
         once(mailbox, context, 'PUT /v1/warehouses', async (unit) =>
-          presentWarehouse(await cases.changeWarehouse(unit, params.warehouse_id, { ...fields, priority }, expected_version)),
+          presentWarehouse(
+            await cases.changeWarehouse(unit, params.warehouse_id, keptPlace({ ...BLANK_WAREHOUSE, ...defined(fields) }), expected_version),
+          ),
         ),
     }),
     route({
@@ -234,7 +299,7 @@ function warehouseRoutes(mailbox: Mailbox): Route[] {
       refuses: ['warehouse_not_found', 'version_mismatch'],
       handle: ({ params, body: { expected_version, ...changes }, context }) =>
         once(mailbox, context, 'PATCH /v1/warehouses', async (unit) =>
-          presentWarehouse(await cases.changeWarehouse(unit, params.warehouse_id, changes, expected_version)),
+          presentWarehouse(await cases.changeWarehouse(unit, params.warehouse_id, keptPlace(changes), expected_version)),
         ),
     }),
     route({

@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { type Warehouse, archived, born, revised } from './domain-catalogue.ts';
 
-const warehouse: Warehouse = { ...born('whs_1', 1_000), name: 'North', location: 'Oslo', priority: 100 };
+const warehouse: Warehouse = {
+  ...born('whs_1', 1_000),
+  name: 'North',
+  location: 'Oslo',
+  priority: 100,
+  country: 'NO',
+  postal_code: null,
+  latitude_e6: null,
+  longitude_e6: null,
+};
 
 describe('a revision', () => {
   it('changes what is given and counts', () => {

@@ -3,6 +3,7 @@
  * deleted, because orders refer to them.
  */
 import { Refusal } from '../kernel/errors.ts';
+import type { Place } from './domain-distance.ts';
 
 interface Versioned {
   readonly id: string;
@@ -20,6 +21,12 @@ export interface Product extends Versioned {
   /** Minor units of `currency`. */
   readonly price: number;
   readonly currency: string;
+  /** Pieces nobody is promised, in each warehouse that has no rule of its own. */
+  readonly safety_stock: number;
+  /** `stock.low` is said at so many, likewise; null for never. */
+  readonly low_at: number | null;
+  /** Pieces that may wait for goods at a time. */
+  readonly backorder_limit: number;
 }
 
 export interface Warehouse extends Versioned {
@@ -27,18 +34,40 @@ export interface Warehouse extends Versioned {
   readonly location: string;
   /** The lowest is asked first; among equals the oldest. */
   readonly priority: number;
+  readonly country: string | null;
+  readonly postal_code: string | null;
+  /** Millionths of a degree. */
+  readonly latitude_e6: number | null;
+  readonly longitude_e6: number | null;
 }
 
 export const PRIORITY_DEFAULT = 100;
 
 /** What a client wants otherwise; what is undefined stays. */
 type Wanted<Thing> = { readonly [K in keyof Thing]?: Thing[K] | undefined };
-export type ProductChanges = Wanted<Pick<Product, 'name' | 'description' | 'price' | 'currency'>> & Restore;
-export type WarehouseChanges = Wanted<Pick<Warehouse, 'name' | 'location' | 'priority'>> & Restore;
+export type ProductChanges = Wanted<Omit<Product, 'sku' | keyof Versioned>> & Restore;
+export type WarehouseChanges = Wanted<Omit<Warehouse, keyof Versioned>> & Restore;
 interface Restore {
   /** Takes it out of the archive. */
   readonly archived?: false | undefined;
 }
+
+const MILLION = 1_000_000;
+/** Degrees to millionths of a degree: a decimetre. */
+export const toE6 = (degrees: number): number => Math.round(degrees * MILLION);
+export const fromE6 = (e6: number): number => e6 / MILLION;
+
+export const placeOfWarehouse = ({
+  country,
+  postal_code,
+  latitude_e6,
+  longitude_e6,
+}: Omit<Warehouse, keyof Versioned | 'name' | 'location' | 'priority'>): Place => ({
+  country,
+  postal_code,
+  latitude: latitude_e6 === null ? null : fromE6(latitude_e6),
+  longitude: longitude_e6 === null ? null : fromE6(longitude_e6),
+});
 
 /** The start of every thing. */
 export const born = (id: string, now: number): Versioned => ({ id, archived_at: null, version: 1, created_at: now, updated_at: now });

@@ -4,7 +4,16 @@ import { type Reservation, commit, release, reserve } from './domain-reservation
 
 const NOW = 1_767_225_600_000;
 const levels = (...rows: [sku: string, warehouse: string, available: number, reserved?: number][]): Level[] =>
-  rows.map(([sku, warehouse_id, available, reserved = 0]) => ({ sku, warehouse_id, priority: 100, available, reserved, unavailable: 0 }));
+  rows.map(([sku, warehouse_id, available, reserved = 0]) => ({
+    sku,
+    warehouse_id,
+    priority: 100,
+    available,
+    reserved,
+    unavailable: 0,
+    safety_stock: 0,
+    low_at: null,
+  }));
 const wants = (...lines: [sku: string, quantity: number][]) => ({
   order_id: 'ord_1',
   lines: lines.map(([sku, quantity], i) => ({ line_id: `lin_${i}`, sku, quantity })),
@@ -23,6 +32,15 @@ describe('reserve', () => {
       ['A', 'whs_2', 2],
       ['B', 'whs_2', 1],
     ]);
+  });
+
+  it('promises nothing of the safety stock', () => {
+    const stock = stockOf([{ ...levels(['A', 'whs_1', 5])[0]!, safety_stock: 3 }]);
+    expect(reserve(undefined, wants(['A', 3]), stock)?.answer).toMatchObject({
+      type: 'stock.rejected',
+      data: { lines: [{ requested: 3, available: 2 }] },
+    });
+    expect(reserve(undefined, wants(['A', 2]), stock)?.answer?.type).toBe('stock.reserved');
   });
 
   it('adds up lines of one sku', () => {
@@ -60,7 +78,8 @@ describe('reserve', () => {
   ])('%s', (_, wanted, reason, lines) => {
     const stock = stockOf(levels(['A', 'whs_1', 3], ['B', 'whs_1', 1], ['A', 'whs_2', 1], ['B', 'whs_2', 4]));
     const decision = reserve(undefined, wanted, stock);
-    expect(decision?.reservation).toMatchObject({ status: 'rejected', warehouse_id: null, lines: [] });
+    const kept = reason === 'invalid_lines' ? [] : wanted.lines;
+    expect(decision?.reservation).toMatchObject({ status: 'rejected', warehouse_id: null, lines: kept });
     expect(decision?.answer).toEqual({ type: 'stock.rejected', data: { order_id: 'ord_1', reason, lines } });
   });
 

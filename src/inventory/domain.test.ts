@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Level, type StockDocument, adjust, count, onHand, receive, stockOf } from './domain.ts';
+import { type Level, stockOf } from './domain.ts';
 
 const level = (sku: string, given: Partial<Level> = {}): Level => ({
   sku,
@@ -8,9 +8,10 @@ const level = (sku: string, given: Partial<Level> = {}): Level => ({
   available: 0,
   reserved: 0,
   unavailable: 0,
+  safety_stock: 0,
+  low_at: null,
   ...given,
 });
-const document = (kind: StockDocument['kind']): StockDocument => ({ id: 'doc_1', kind, warehouse_id: 'whs_1', reason: 'because' });
 
 describe('stock in memory', () => {
   it('asks warehouses by priority, then by age', () => {
@@ -48,76 +49,41 @@ describe('stock in memory', () => {
   });
 });
 
-describe('stock moved by hand', () => {
-  it('arrives from the supplier, line by line', () => {
-    const stock = stockOf([level('A', { available: 1, reserved: 2 })]);
-    const moved = receive(
-      document('receipt'),
-      [
-        { sku: 'A', quantity: 4 },
-        { sku: 'A', quantity: 1 },
-      ],
-      stock,
-    );
-    expect(moved).toEqual([
-      { sku: 'A', quantity: 4, on_hand: 7, reserved: 2, available: 5 },
-      { sku: 'A', quantity: 1, on_hand: 8, reserved: 2, available: 6 },
-    ]);
-    expect(stock.moves[0]).toEqual({
-      sku: 'A',
-      warehouse_id: 'whs_1',
-      from: 'outside:supplier',
-      to: 'available',
-      quantity: 4,
-      reason: 'because',
-      ref_type: 'receipt',
-      ref_id: 'doc_1',
-    });
-  });
-
-  it('is adjusted up from what was found and down to the shrinkage, in the account asked for', () => {
-    const stock = stockOf([level('A', { available: 5 })]);
-    adjust(
-      document('adjustment'),
-      [
-        { sku: 'A', quantity: -2 },
-        { sku: 'A', quantity: 2, account: 'unavailable' },
-      ],
-      stock,
-    );
-    expect(stock.moves.map(({ from, to }) => `${from}>${to}`)).toEqual(['available>outside:shrink', 'outside:found>unavailable']);
-    expect(stock.cell('A', 'whs_1')!.now).toEqual({ available: 3, reserved: 0, unavailable: 2 });
-  });
-
-  it('is never adjusted below what is available; the line that does so is named', () => {
-    const stock = stockOf([level('A', { available: 5, reserved: 9 })]);
-    const lines = [
-      { sku: 'A', quantity: -5 },
-      { sku: 'A', quantity: -1 },
-    ];
-    expect(() => adjust(document('adjustment'), lines, stock)).toThrow(
-      expect.objectContaining({ code: 'stock_insufficient', errors: [expect.objectContaining({ field: 'lines.1.quantity' })] }),
-    );
-  });
-
-  it('is counted: the difference is one of available', () => {
-    const stock = stockOf([level('A', { available: 5, reserved: 2, unavailable: 1 })]);
-    const [moved] = count(document('count'), [{ sku: 'A', counted: 6, expected_on_hand: 8 }], stock);
-    expect(moved).toEqual({ sku: 'A', quantity: -2, on_hand: 6, reserved: 2, available: 3 });
-    expect(onHand(stock.cell('A', 'whs_1')!.now)).toBe(6);
-  });
-
-  it('makes no posting when a count finds what is there', () => {
-    const stock = stockOf([level('A', { available: 5 })]);
-    expect(count(document('count'), [{ sku: 'A', counted: 5 }], stock)[0]!.quantity).toBe(0);
-    expect(stock.moves).toEqual([]);
-  });
+describe('crossings', () => {
+  const after = (given: Partial<Level>, ...changes: number[]): string[] => {
+    const stock = stockOf([level('A', given)]);
+    for (const change of changes) {
+      const way =
+        change > 0 ? { from: 'outside:found' as const, to: 'available' as const } : { from: 'available' as const, to: 'outside:shrink' as const };
+      stock.move({ sku: 'A', warehouse_id: 'whs_1', ...way, quantity: Math.abs(change), reason: 'r', ref_type: 'x', ref_id: 'y' });
+    }
+    return stock.crossings().map(({ type, data }) => `${type} ${data.available}/${data.threshold}`);
+  };
 
   it.each([
-    [{ sku: 'A', counted: 7, expected_on_hand: 6 }, 'stock_changed', 'lines.0.expected_on_hand'],
-    [{ sku: 'A', counted: 2 }, 'stock_insufficient', 'lines.0.counted'],
-  ])('refuses the count %j as %s', (line, code, field) => {
-    const stock = stockOf([level('A', { available: 4, reserved: 3 })]);
-    expect(() => count(document('count'), [line], stock)).toThrow(expect.objectContaining({ code, errors: [expect.objectContaining({ field })] }));
+    ['out at nothing', { available: 2 }, [-2], ['stock.out 0/0']],
+    ['out at the safety stock, although there is some', { available: 9, safety_stock: 3 }, [-6], ['stock.out 3/3']],
+    ['not out twice', { available: 2, safety_stock: 3 }, [-1], []],
+    ['low when it falls to the mark', { available: 6, low_at: 5 }, [-1], ['stock.low 5/5']],
+    ['not low while it stays low', { available: 5, low_at: 5 }, [-1], []],
+    ['low and out at once', { available: 6, low_at: 5 }, [-6], ['stock.low 0/5', 'stock.out 0/0']],
+    ['back when some may be promised again', { available: 3, safety_stock: 3 }, [1], ['stock.back 4/3']],
+    ['nothing when it goes down and up again', { available: 3 }, [-3, 1], []],
+    ['nothing when it goes up and down again', { available: 0 }, [3, -3], []],
+    ['not back when it never was there', { begun: true }, [5], []],
+  ] satisfies [string, Partial<Level>, number[], string[]][])('%s', (_, given, changes, said) => {
+    expect(after(given, ...changes)).toEqual(said);
   });
+});
+
+it('sees what is under way as beyond the level', () => {
+  const stock = stockOf([level('A', { reserved: 2 }), level('A', { warehouse_id: 'whs_2' })]);
+  const move = { sku: 'A', quantity: 2, reason: 'r', ref_type: 'transfer', ref_id: 'trf_1' };
+  expect(stock.move({ ...move, warehouse_id: 'whs_1', from: 'reserved', to: 'transit:trf_1' })).toBe(true);
+  expect(stock.move({ ...move, warehouse_id: 'whs_2', from: 'transit:trf_1', to: 'available' })).toBe(true);
+  expect(stock.changes().map(({ warehouse_id, available, reserved }) => [warehouse_id, available, reserved])).toEqual([
+    ['whs_1', 0, -2],
+    ['whs_2', 2, 0],
+  ]);
+  expect(stock.moves.map(({ from, to }) => `${from}>${to}`)).toEqual(['reserved>transit:trf_1', 'transit:trf_1>available']);
 });

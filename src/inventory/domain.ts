@@ -1,17 +1,13 @@
 /**
- * Stock: what may move, and what follows from it.
- *
- *   outside:supplier ──receive──> available ──reserve──> reserved ──commit──> outside:customer
- *   outside:found ────adjust up──>    │   ^                  │
- *   outside:shrink <──adjust down─────┘   └─────release──────┘
- *
- * `unavailable` holds what is in the house and not for sale; on_hand is the sum of the three. A count is an adjustment by the
- * difference found. Every arrow is a posting, and nothing else changes a balance. Reservations are in domain-reservations.ts.
+ * Stock levels: what a transaction finds, moves and leaves. README.md lists the postings; nothing else changes a balance.
  */
-import { Fault, Refusal } from '../kernel/errors.ts';
+import type { DataOf } from '../contracts/messages.ts';
+import { Fault } from '../kernel/errors.ts';
 import { type Balances, type Posting, post } from '../kernel/ledger.ts';
 
 export type StockAccount = 'available' | 'reserved' | 'unavailable';
+/** What is under way in the name of a transfer: beyond every level, and not outside. */
+export type TransitAccount = `transit:${string}`;
 export type StockBalances = Balances<StockAccount>;
 
 /** A stock level as it was found. */
@@ -20,10 +16,16 @@ export interface Level extends StockBalances {
   readonly warehouse_id: string;
   /** The warehouse's: the lowest is asked first. */
   readonly priority: number;
+  /** Pieces of `available` that nobody is promised. */
+  readonly safety_stock: number;
+  /** `stock.low` is said at so many. */
+  readonly low_at: number | null;
+  /** Did it come to be in this transaction? */
+  readonly begun?: boolean;
 }
 
 /** A posting of the stock ledger, before it has a place and a time. */
-export interface StockMove extends Posting<StockAccount> {
+export interface StockMove extends Posting<StockAccount | TransitAccount> {
   readonly sku: string;
   readonly warehouse_id: string;
   readonly reason: string;
@@ -44,6 +46,8 @@ export interface Cell {
 }
 
 export const onHand = ({ available, reserved, unavailable }: StockBalances): number => available + reserved + unavailable;
+/** Pieces that may be promised; below zero when people have taken some of the safety stock. */
+export const free = ({ now, found }: Cell): number => now.available - found.safety_stock;
 
 /**
  * The levels one transaction works on: found, moved in memory by one decision after the other, written back as sums. So a thousand
@@ -53,10 +57,20 @@ export interface Stock {
   cell(sku: string, warehouseId: string): Cell | undefined;
   /** The warehouses that ever had a sku, in the order in which they are asked. */
   cellsOf(sku: string): readonly Cell[];
+  cells(): readonly Cell[];
   /** Makes a posting; false, and no change, when an account would fall below zero. Throws when the level was not loaded. */
   move(move: StockMove): boolean;
   readonly moves: readonly StockMove[];
   changes(): LevelChange[];
+  crossings(): Crossing[];
+}
+
+type CrossingType = 'stock.low' | 'stock.out' | 'stock.back';
+/** An event about a level, said when it is crossed. */
+export interface Crossing {
+  readonly type: CrossingType;
+  readonly subject: string;
+  readonly data: DataOf<CrossingType>;
 }
 
 export function stockOf(levels: readonly Level[]): Stock {
@@ -78,11 +92,12 @@ export function stockOf(levels: readonly Level[]): Stock {
   return {
     cell: cellAt,
     cellsOf,
+    cells: () => [...bySku.values()].flat(),
     moves,
     move(move) {
       const cell = cellAt(move.sku, move.warehouse_id);
       if (cell === undefined) throw new Fault('internal', `the stock level of ${move.sku} in ${move.warehouse_id} is not there`);
-      const next = post(cell.now, move);
+      const next = post(cell.now, withoutTransit(move));
       if (next === undefined) return false;
       cell.now = next;
       moves.push(move);
@@ -96,103 +111,28 @@ export function stockOf(levels: readonly Level[]): Stock {
         const unavailable = now.unavailable - found.unavailable;
         return available === 0 && reserved === 0 && unavailable === 0 ? [] : [{ sku, warehouse_id, available, reserved, unavailable }];
       }),
+    crossings: () => [...bySku.values()].flat().flatMap(crossingsOf),
   };
 }
 
-/** The paper a movement by hand goes by. */
-export interface StockDocument {
-  readonly id: string;
-  readonly kind: 'receipt' | 'adjustment' | 'count';
-  readonly warehouse_id: string;
-  /** Why, in the ledger. */
-  readonly reason: string;
+/** Seen from a level, what is under way is beyond it. */
+function withoutTransit(move: StockMove): Posting<StockAccount> {
+  const ofLevel = (account: StockMove['from']): Posting<StockAccount>['from'] => (isTransit(account) ? 'outside:transit' : account);
+  return { from: ofLevel(move.from), to: ofLevel(move.to), quantity: move.quantity };
 }
-export interface MovedLine {
-  readonly sku: string;
-  /** Pieces more (or, negative, less) on hand than before. */
-  readonly quantity: number;
-  readonly on_hand: number;
-  readonly reserved: number;
-  readonly available: number;
-}
+const isTransit = (account: string): account is TransitAccount => account.startsWith('transit:');
 
-export interface AdjustmentLine {
-  readonly sku: string;
-  readonly quantity: number;
-  /** Which balance; `available` when absent. */
-  readonly account?: 'available' | 'unavailable' | undefined;
-}
-export interface CountLine {
-  readonly sku: string;
-  readonly counted: number;
-  readonly expected_on_hand?: number | undefined;
-}
-
-/** Goods that arrive. Moves `stock`, which must hold the levels of all lines. */
-export function receive(document: StockDocument, lines: readonly { sku: string; quantity: number }[], stock: Stock): MovedLine[] {
-  return lines.map(({ sku, quantity }) => {
-    postLine(document, { sku, quantity, account: 'available' }, 'outside:supplier', stock);
-    return movedLine(document, sku, quantity, stock);
-  });
-}
-
-/** Corrections by people. All lines or none; the refusal names the first line that takes more than there is. Moves `stock`. */
-export function adjust(document: StockDocument, lines: readonly AdjustmentLine[], stock: Stock): MovedLine[] {
-  return lines.map(({ sku, quantity, account = 'available' }, i) => {
-    if (!postLine(document, { sku, quantity, account }, 'outside:found', stock)) {
-      const there = cellOf(document, sku, stock).now[account];
-      throw insufficient(`${-quantity} of ${sku} cannot be taken out of ${there} ${account}`, `lines.${i}.quantity`, there);
-    }
-    return movedLine(document, sku, quantity, stock);
-  });
-}
-
-/**
- * What was counted becomes what is on hand; what is reserved and set aside stays, so the difference is one of `available`.
- * With `expected_on_hand` a count is refused when goods have moved since it began. Moves `stock`.
- */
-export function count(document: StockDocument, lines: readonly CountLine[], stock: Stock): MovedLine[] {
-  return lines.map(({ sku, counted, expected_on_hand }, i) => {
-    const { now } = cellOf(document, sku, stock);
-    const before = onHand(now);
-    if (expected_on_hand !== undefined && expected_on_hand !== before)
-      throw new Refusal('stock_changed', `${before} of ${sku} are on hand, not ${expected_on_hand}`, [
-        { field: `lines.${i}.expected_on_hand`, rule: `on hand are ${before}` },
-      ]);
-    const quantity = counted - before;
-    if (quantity !== 0 && !postLine(document, { sku, quantity, account: 'available' }, 'outside:found', stock))
-      throw insufficient(
-        `${counted} of ${sku} were counted, fewer than the ${before - now.available} that are reserved or set aside`,
-        `lines.${i}.counted`,
-        now.available,
-      );
-    return movedLine(document, sku, quantity, stock);
-  });
-}
-
-const insufficient = (message: string, field: string, available: number): Refusal =>
-  new Refusal('stock_insufficient', message, [
-    { field, rule: `takes more than the ${available} there are`, remedy: 'release or cancel reservations first, or ask for less' },
-  ]);
-
-function cellOf({ warehouse_id }: StockDocument, sku: string, stock: Stock): Cell {
-  const cell = stock.cell(sku, warehouse_id);
-  if (cell === undefined) throw new Fault('internal', `the stock level of ${sku} in ${warehouse_id} is not there`);
-  return cell;
-}
-
-/** One posting of a document: in from `source` when `quantity` is positive, else out to the shrinkage. */
-function postLine(
-  { id, kind, warehouse_id, reason }: StockDocument,
-  { sku, quantity, account }: { sku: string; quantity: number; account: 'available' | 'unavailable' },
-  source: 'outside:supplier' | 'outside:found',
-  stock: Stock,
-): boolean {
-  const way = quantity > 0 ? { from: source, to: account } : { from: account, to: 'outside:shrink' as const };
-  return stock.move({ sku, warehouse_id, ...way, quantity: Math.abs(quantity), reason, ref_type: kind, ref_id: id });
-}
-
-function movedLine(document: StockDocument, sku: string, quantity: number, stock: Stock): MovedLine {
-  const { now } = cellOf(document, sku, stock);
-  return { sku, quantity, on_hand: onHand(now), reserved: now.reserved, available: now.available };
+function crossingsOf({ found, now }: Cell): Crossing[] {
+  const { sku, warehouse_id, safety_stock, low_at } = found;
+  const [before, available] = [found.available, now.available];
+  if (before === available) return [];
+  const fellTo = (threshold: number): boolean => before > threshold && available <= threshold;
+  const crossing = (type: CrossingType, threshold: number): Crossing[] => [
+    { type, subject: `${warehouse_id}/${sku}`, data: { warehouse_id, sku, available, threshold } },
+  ];
+  return [
+    ...(low_at !== null && fellTo(low_at) ? crossing('stock.low', low_at) : []),
+    ...(fellTo(safety_stock) ? crossing('stock.out', safety_stock) : []),
+    ...(before <= safety_stock && available > safety_stock && found.begun !== true ? crossing('stock.back', safety_stock) : []),
+  ];
 }

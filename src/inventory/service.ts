@@ -18,12 +18,14 @@ export function inventoryService({ mailbox }: { readonly mailbox: Mailbox; reado
     migrations: new URL('migrations/', import.meta.url),
     routes: [...catalogueRoutes(mailbox), ...stockRoutes(mailbox)],
     subscriptions: [
-      // One handler for all three: commands about one order keep their order, and share the locks on its levels.
+      // One handler for all: commands about one order keep their order, and share the locks on its levels.
       subscription({
-        types: ['stock.reserve', 'stock.release', 'stock.commit'],
+        types: ['stock.reserve', 'stock.release', 'stock.commit', 'stock.change', 'stock.renew', 'stock.expire', 'stock.take_back'],
         dedupe: 'natural',
         handle: (unit, messages) => moveStock(unit, messages),
       }),
+      // A pick may come short twice, so what is written off does not tell a duplicate.
+      subscription({ types: ['shipment.shorted'], dedupe: 'inbox', handle: (unit, messages) => moveStock(unit, messages) }),
       subscription({ types: ['product.tell'], dedupe: 'inbox', handle: (unit, messages) => tellProducts(unit, messages) }),
     ],
     runnables: [],

@@ -7,9 +7,11 @@
 import { sql } from 'kysely';
 import { type Database, type Tx, statement } from '../db/database.ts';
 import { Fault } from '../kernel/errors.ts';
-import type { Level, LevelChange, Stock, StockAccount, StockDocument, StockMove } from './domain.ts';
+import type { Level, LevelChange, Stock, StockAccount, StockMove } from './domain.ts';
+import type { StockDocument } from './domain-hand.ts';
 
-const LEVEL = 'stock_level.sku, stock_level.warehouse_id, warehouse.priority, stock_level.available, stock_level.reserved, stock_level.unavailable';
+const LEVEL = `stock_level.sku, stock_level.warehouse_id, warehouse.priority, stock_level.available, stock_level.reserved, stock_level.unavailable,
+  stock_level.safety_stock, stock_level.low_at`;
 
 const lockLevelsOfSkus = statement<{ sku: string }, Level>(
   { sku: 'text' },
@@ -24,12 +26,13 @@ const lockLevelsAt = statement<LevelKey, Level>(
     join warehouse on warehouse.id = stock_level.warehouse_id
     order by stock_level.sku, stock_level.warehouse_id ${dialect.forUpdate('stock_level')}`,
 );
-const insertLevels = statement<LevelKey & { updated_at: number }>(
+const insertLevels = statement<LevelKey & { updated_at: number }, LevelKey>(
   { sku: 'text', warehouse_id: 'text', updated_at: 'bigint' },
   (rows) => `
-    insert into stock_level (sku, warehouse_id, available, reserved, unavailable, updated_at)
-    select row.sku, row.warehouse_id, 0, 0, 0, row.updated_at from ${rows} where true order by row.sku, row.warehouse_id
-    on conflict (sku, warehouse_id) do nothing`,
+    insert into stock_level (sku, warehouse_id, available, reserved, unavailable, safety_stock, low_at, updated_at)
+    select distinct row.sku, row.warehouse_id, 0, 0, 0, coalesce(p.safety_stock, 0), p.low_at, row.updated_at
+    from ${rows} left join product p on p.sku = row.sku where true order by row.sku, row.warehouse_id
+    on conflict (sku, warehouse_id) do nothing returning sku, warehouse_id`,
 );
 const changeLevels = statement<LevelChange & { updated_at: number }, { sku: string }>(
   { sku: 'text', warehouse_id: 'text', available: 'bigint', reserved: 'bigint', unavailable: 'bigint', updated_at: 'bigint' },
@@ -78,6 +81,19 @@ const insertPostings = statement<NewPosting>(
     select row.sku, row.warehouse_id, row.from_account, row.to_account, row.quantity, row.reason, row.ref_type, row.ref_id, row.at from ${rows}`,
 );
 
+const countLevelsOf = statement<{ sku: string }, { levels: number }>(
+  { sku: 'text' },
+  (rows) => `select cast(count(*) as bigint) as levels from ${rows} join stock_level on stock_level.sku = row.sku`,
+);
+/** How many levels skus have, whoever holds them. */
+export const countLevels = async (tx: Tx, skus: Iterable<string>): Promise<number> =>
+  (
+    await tx.run(
+      countLevelsOf,
+      [...new Set(skus)].map((sku) => ({ sku })),
+    )
+  )[0]?.levels ?? 0;
+
 /** The levels of skus in all warehouses, locked until the transaction ends. Skus nobody ever had are left out. */
 export const lockStock = (tx: Tx, skus: Iterable<string>): Promise<Level[]> =>
   tx.run(
@@ -87,10 +103,17 @@ export const lockStock = (tx: Tx, skus: Iterable<string>): Promise<Level[]> =>
 
 /** The levels of skus in one warehouse, locked until the transaction ends; those that are missing are begun at zero. */
 export async function lockStockIn(tx: Tx, warehouseId: string, skus: Iterable<string>, now: number): Promise<Level[]> {
-  const keys = [...new Set(skus)].map((sku) => ({ sku, warehouse_id: warehouseId, updated_at: now }));
-  await tx.run(insertLevels, keys);
-  return tx.run(lockLevelsAt, keys);
+  const keys = [...new Set(skus)].map((sku) => ({ sku, warehouse_id: warehouseId }));
+  const begun = new Set((await beginLevels(tx, keys, now)).map(({ sku }) => sku));
+  return (await tx.run(lockLevelsAt, keys)).map((level) => (begun.has(level.sku) ? { ...level, begun: true } : level));
 }
+
+/** Begins levels at zero where there are none; answers those. */
+export const beginLevels = (tx: Tx, keys: readonly LevelKey[], now: number): Promise<LevelKey[]> =>
+  tx.run(
+    insertLevels,
+    keys.map((key) => ({ ...key, updated_at: now })),
+  );
 
 /** Writes what was moved: sums into the levels, each move into the ledger. Throws a Fault, to be tried again, when a guard fails. */
 export async function saveStock(tx: Tx, stock: Stock, now: number): Promise<void> {
@@ -143,7 +166,7 @@ const insertDocuments = statement<DocumentRow>(
 export const insertDocument = (tx: Tx, document: DocumentRow): Promise<unknown> => tx.run(insertDocuments, [document]);
 
 interface StockTables {
-  readonly stock_level: LevelKey & Record<StockAccount | 'updated_at', number>;
+  readonly stock_level: LevelKey & Record<StockAccount | 'safety_stock' | 'updated_at', number> & Pick<Level, 'low_at'>;
   readonly stock_posting: PostingRow;
   readonly stock_document: DocumentRow;
 }

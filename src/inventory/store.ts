@@ -2,12 +2,32 @@
 import { sql } from 'kysely';
 import { type Database, type Reader, type Tx, statement } from '../db/database.ts';
 import { Fault } from '../kernel/errors.ts';
-import type { Product, Warehouse } from './domain-catalogue.ts';
+import { type Product, type Warehouse, placeOfWarehouse } from './domain-catalogue.ts';
+import type { Place } from './domain-distance.ts';
 
 // oxfmt-ignore
 const VERSIONED = { id: 'text', archived_at: 'bigint', version: 'bigint', created_at: 'bigint', updated_at: 'bigint' } as const;
-const PRODUCT = { ...VERSIONED, sku: 'text', name: 'text', description: 'text', price: 'bigint', currency: 'text' } as const;
-const WAREHOUSE = { ...VERSIONED, name: 'text', location: 'text', priority: 'bigint' } as const;
+const PRODUCT = {
+  ...VERSIONED,
+  sku: 'text',
+  name: 'text',
+  description: 'text',
+  price: 'bigint',
+  currency: 'text',
+  safety_stock: 'bigint',
+  low_at: 'bigint',
+  backorder_limit: 'bigint',
+} as const;
+const WAREHOUSE = {
+  ...VERSIONED,
+  name: 'text',
+  location: 'text',
+  priority: 'bigint',
+  country: 'text',
+  postal_code: 'text',
+  latitude_e6: 'bigint',
+  longitude_e6: 'bigint',
+} as const;
 
 const names = (columns: object): string => Object.keys(columns).join(', ');
 const ofRow = (columns: object): string =>
@@ -23,6 +43,7 @@ const updateProducts = statement<Product, { id: string }>(
   PRODUCT,
   (rows) => `
     update product set name = row.name, description = row.description, price = row.price, currency = row.currency,
+      safety_stock = row.safety_stock, low_at = row.low_at, backorder_limit = row.backorder_limit,
       archived_at = row.archived_at, version = row.version, updated_at = row.updated_at
     from ${rows} where product.id = row.id and product.version = row.version - 1 returning product.id`,
 );
@@ -46,11 +67,12 @@ const insertWarehouses = statement<Warehouse>(
 const updateWarehouses = statement<Warehouse, { id: string }>(
   WAREHOUSE,
   (rows) => `
-    update warehouse set name = row.name, location = row.location, priority = row.priority, archived_at = row.archived_at,
-      version = row.version, updated_at = row.updated_at
+    update warehouse set name = row.name, location = row.location, priority = row.priority, country = row.country, postal_code = row.postal_code,
+      latitude_e6 = row.latitude_e6, longitude_e6 = row.longitude_e6, archived_at = row.archived_at, version = row.version,
+      updated_at = row.updated_at
     from ${rows} where warehouse.id = row.id and warehouse.version = row.version - 1 returning warehouse.id`,
 );
-const lockWarehouses = statement<{ id: string }, Warehouse>(
+const lockWarehouseRows = statement<{ id: string }, Warehouse>(
   { id: 'text' },
   (rows, dialect) =>
     `select warehouse.* from ${rows} join warehouse on warehouse.id = row.id order by warehouse.id ${dialect.forUpdate('warehouse')}`,
@@ -74,7 +96,12 @@ export async function updateWarehouse(tx: Tx, warehouse: Warehouse): Promise<voi
 const overtaken = (id: string): Fault => new Fault('conflict', `${id} was changed by another transaction`);
 
 export const lockProduct = async (tx: Tx, id: string): Promise<Product | undefined> => (await tx.run(lockProducts, [{ id }]))[0];
-export const lockWarehouse = async (tx: Tx, id: string): Promise<Warehouse | undefined> => (await tx.run(lockWarehouses, [{ id }]))[0];
+export const lockWarehouses = (tx: Tx, ids: Iterable<string>): Promise<Warehouse[]> =>
+  tx.run(
+    lockWarehouseRows,
+    [...new Set(ids)].map((id) => ({ id })),
+  );
+export const lockWarehouse = async (tx: Tx, id: string): Promise<Warehouse | undefined> => (await lockWarehouses(tx, [id]))[0];
 export const findProduct = async (reader: Reader, id: string): Promise<Product | undefined> => (await reader.run(readProducts, [{ id }]))[0];
 export const findWarehouse = async (reader: Reader, id: string): Promise<Warehouse | undefined> => (await reader.run(readWarehouses, [{ id }]))[0];
 
@@ -84,6 +111,23 @@ export const findProductsBySku = (reader: Reader, skus: readonly string[]): Prom
     readProductsBySku,
     [...new Set(skus)].map((sku) => ({ sku })),
   );
+
+const readPlaces = statement<{ id: string }, WarehousePlace>(
+  { id: 'text' },
+  (rows) => `
+    select warehouse.id, warehouse.country, warehouse.postal_code, warehouse.latitude_e6, warehouse.longitude_e6
+    from ${rows} join warehouse on warehouse.id = row.id`,
+);
+type WarehousePlace = Pick<Warehouse, 'id' | 'country' | 'postal_code' | 'latitude_e6' | 'longitude_e6'>;
+
+/** Where warehouses are, by id. */
+export async function findPlaces(reader: Reader, ids: Iterable<string>): Promise<Map<string, Place>> {
+  const rows = await reader.run(
+    readPlaces,
+    [...new Set(ids)].map((id) => ({ id })),
+  );
+  return new Map(rows.map((row) => [row.id, placeOfWarehouse(row)]));
+}
 
 interface CatalogueTables {
   readonly product: Product;

@@ -18,11 +18,15 @@ import {
 import * as store from './store.ts';
 import { holdsStock } from './store-stock.ts';
 
-export type NewProduct = Pick<Product, 'sku' | 'name' | 'price' | 'currency'> & { readonly description?: string | null | undefined };
-export type NewWarehouse = Pick<Warehouse, 'name' | 'location'> & { readonly priority?: number | undefined };
+type Optional<Thing> = { readonly [K in keyof Thing]?: Thing[K] | undefined };
+export type NewProduct = Pick<Product, 'sku' | 'name' | 'price' | 'currency'> &
+  Optional<Pick<Product, 'description' | 'safety_stock' | 'low_at' | 'backorder_limit'>>;
+export type NewWarehouse = Pick<Warehouse, 'name' | 'location'> &
+  Optional<Pick<Warehouse, 'priority' | 'country' | 'postal_code' | 'latitude_e6' | 'longitude_e6'>>;
 
-export async function createProduct(unit: Unit, world: World, { sku, name, price, currency, description = null }: NewProduct): Promise<Product> {
-  const product: Product = { ...born(world.id('prd'), unit.now), sku, name, price, currency, description };
+export async function createProduct(unit: Unit, world: World, given: NewProduct): Promise<Product> {
+  const { sku, name, price, currency, description = null, safety_stock = 0, low_at = null, backorder_limit = 0 } = given;
+  const product: Product = { ...born(world.id('prd'), unit.now), sku, name, price, currency, description, safety_stock, low_at, backorder_limit };
   if (!(await store.insertProduct(unit.tx, product)))
     throw new Refusal('product_exists', `there is already a product "${sku}"`, [{ field: 'sku', rule: 'is taken' }]);
   sayProduct(unit, 'product.created', product);
@@ -95,8 +99,9 @@ export async function tellProducts({ tx, say }: Unit, questions: readonly AnyMes
   );
 }
 
-export async function createWarehouse(unit: Unit, world: World, { name, location, priority = PRIORITY_DEFAULT }: NewWarehouse): Promise<Warehouse> {
-  const warehouse: Warehouse = { ...born(world.id('whs'), unit.now), name, location, priority };
+export async function createWarehouse(unit: Unit, world: World, given: NewWarehouse): Promise<Warehouse> {
+  const { name, location, priority = PRIORITY_DEFAULT, country = null, postal_code = null, latitude_e6 = null, longitude_e6 = null } = given;
+  const warehouse: Warehouse = { ...born(world.id('whs'), unit.now), name, location, priority, country, postal_code, latitude_e6, longitude_e6 };
   await store.insertWarehouse(unit.tx, warehouse);
   sayWarehouse(unit, 'warehouse.created', warehouse);
   return warehouse;
