@@ -32,6 +32,7 @@ export async function startMailServer(): Promise<MailServer> {
       });
     },
   });
+  server.on('error', () => undefined); // of a client that was killed
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const mailServer: MailServer = {
     url: `smtp://127.0.0.1:${(server.server.address() as AddressInfo).port}`,

@@ -1,0 +1,216 @@
+/** What can be done to a site, by kind: how it is begun, and how it ends. Each ends by itself and leaves everything whole. */
+import type { PrivateBroker } from '../support/broker.ts';
+import type { Proxy } from '../support/proxy.ts';
+import { pause } from './kept.ts';
+import type { Site } from './site.ts';
+import type { Trouble } from './storm.ts';
+
+/** Everything that can go wrong with a site. */
+export function troublesOf(site: Site): Trouble[] {
+  return [...processTroubles(site), ...networkTroubles(site), ...brokerTroubles(site), ...databaseTroubles(site), mailTrouble(site)];
+}
+
+type Strike = (ms: number) => Promise<void>;
+const each = <Thing>(things: readonly Thing[], nameOf: (thing: Thing, i: number) => string, strike: (thing: Thing) => Strike): Map<string, Strike> =>
+  new Map(things.map((thing, i) => [nameOf(thing, i), strike(thing)]));
+
+function processTroubles({ parts }: Site): Trouble[] {
+  const all = parts.map((part) => part.process);
+  const lane = 'process';
+  return [
+    {
+      kind: 'process killed',
+      lane,
+      lasts: [50, 4_000],
+      targets: each(
+        all,
+        ({ name }) => name,
+        (one) => (ms) => one.kill(ms),
+      ),
+    },
+    // Longer than the lease of a relay, now and then.
+    {
+      kind: 'process frozen',
+      lane,
+      lasts: [500, 18_000],
+      targets: each(
+        all,
+        ({ name }) => name,
+        (one) => (ms) => one.freeze(ms),
+      ),
+    },
+    {
+      kind: 'process restarted',
+      lane,
+      lasts: [0, 0],
+      targets: each(
+        all,
+        ({ name }) => name,
+        (one) => () => one.restart(),
+      ),
+    },
+  ];
+}
+
+/** Each line alone, and all of a kind at once. */
+function networkTroubles({ parts }: Site): Trouble[] {
+  const lines = new Map<string, Proxy[]>();
+  for (const {
+    process: { name },
+    lines: own,
+  } of parts)
+    for (const [to, proxy] of Object.entries(own) as [string, Proxy][]) {
+      lines.set(`${name} and ${to}`, [proxy]);
+      lines.set(`all and ${to}`, [...(lines.get(`all and ${to}`) ?? []), proxy]);
+    }
+  const lane = 'network';
+  const during = (begin: (proxy: Proxy) => void, end: (proxy: Proxy) => void): ReadonlyMap<string, Strike> =>
+    new Map(
+      [...lines].map(([name, proxies]) => [
+        name,
+        async (ms) => {
+          proxies.forEach(begin);
+          await pause(ms);
+          proxies.forEach(end);
+        },
+      ]),
+    );
+  return [
+    {
+      kind: 'line cut',
+      lane,
+      lasts: [0, 0],
+      targets: during(
+        (proxy) => proxy.cut(),
+        () => undefined,
+      ),
+    },
+    {
+      kind: 'line cut in the middle of a message',
+      lane,
+      lasts: [500, 2_000],
+      targets: during(
+        (proxy) => proxy.cutAfter(777),
+        () => undefined,
+      ),
+    },
+    {
+      kind: 'line gone',
+      lane,
+      lasts: [500, 6_000],
+      targets: during(
+        (proxy) => {
+          proxy.refuse(true);
+          proxy.cut();
+        },
+        (proxy) => proxy.refuse(false),
+      ),
+    },
+    {
+      kind: 'line silent',
+      lane,
+      lasts: [500, 10_000],
+      targets: during(
+        (proxy) => proxy.hold(),
+        (proxy) => proxy.release(),
+      ),
+    },
+    {
+      kind: 'line slow',
+      lane,
+      lasts: [1_000, 8_000],
+      targets: during(
+        (proxy) => proxy.delay(20, 100),
+        (proxy) => proxy.delay(0),
+      ),
+    },
+  ];
+}
+
+function brokerTroubles({ brokers, away }: Site): Trouble[] {
+  const lane = 'broker';
+  const nodes = (strike: (broker: PrivateBroker) => Strike): Map<string, Strike> => each(brokers, (_, i) => `node ${i + 1}`, strike);
+  const queues = ['orders', 'inventory', 'payments', 'shipping'];
+  const crash = async (some: readonly PrivateBroker[], ms: number): Promise<void> => {
+    for (const broker of some) away.add(broker);
+    await Promise.all(some.map((broker) => broker.kill()));
+    await pause(ms);
+    await Promise.all(some.map((broker) => broker.start()));
+    away.clear();
+  };
+  const [first] = brokers;
+  if (first === undefined) return [];
+  return [
+    { kind: 'broker killed', lane, lasts: [100, 4_000], targets: nodes((broker) => (ms) => crash([broker], ms)) },
+    {
+      kind: 'all of the broker killed',
+      lane,
+      lasts: [100, 2_000],
+      targets: new Map(brokers.length === 1 ? [] : [['at once', (ms: number) => crash(brokers, ms)]]),
+    },
+    {
+      kind: 'broker frozen',
+      lane,
+      lasts: [500, 10_000],
+      targets: nodes((broker) => async (ms) => {
+        await broker.signal('SIGSTOP');
+        await pause(ms);
+        await broker.signal('SIGCONT');
+      }),
+    },
+    {
+      kind: 'broker short of memory',
+      lane,
+      lasts: [1_000, 6_000],
+      targets: nodes((broker) => async (ms) => {
+        await broker.control('set_vm_memory_high_watermark', '0.0000001');
+        await pause(ms);
+        await broker.control('set_vm_memory_high_watermark', '0.4');
+      }),
+    },
+    {
+      kind: 'queue deleted',
+      lane,
+      lasts: [500, 500],
+      targets: each(
+        queues,
+        (name) => name,
+        (name) => async (ms) => {
+          await first.control('delete_queue', `waybill.q.${name}`);
+          await pause(ms);
+        },
+      ),
+    },
+  ];
+}
+
+function databaseTroubles({ postgres }: Site): Trouble[] {
+  if (postgres === undefined) return [];
+  const away =
+    (mode: 'immediate' | 'fast') =>
+    async (ms: number): Promise<void> => {
+      await postgres.stop(mode);
+      await pause(ms);
+      await postgres.start();
+    };
+  return [
+    { kind: 'database crashed', lane: 'database', lasts: [0, 5_000], targets: new Map([['PostgreSQL', away('immediate')]]) },
+    { kind: 'database restarted', lane: 'database', lasts: [0, 1_000], targets: new Map([['PostgreSQL', away('fast')]]) },
+  ];
+}
+
+const mailTrouble = ({ mail }: Site): Trouble => ({
+  kind: 'mail refused',
+  lane: 'outside',
+  lasts: [200, 3_000],
+  targets: new Map([
+    [
+      'for now',
+      async (ms) => {
+        mail.refuse = { code: 451, at: 'DATA' };
+        await pause(ms);
+        mail.refuse = undefined;
+      },
+    ],
+  ]),
+});

@@ -1,0 +1,142 @@
+/**
+ * One run: a site, a day in the shop, a storm; then everything is whole again, and what clients were told is compared with what there is.
+ *
+ *   open ──> furnish ──> load and storm, for so many minutes ──> whole again ──> settle: plans are carried out, a person on duty
+ *        redrives and resumes, nothing moves any more ──> compare ──> drop
+ */
+import { cp } from 'node:fs/promises';
+import { openDoors } from './doors.ts';
+import { troublesOf } from './faults.ts';
+import { type Verdict, verdictOf } from './history.ts';
+import { pause } from './kept.ts';
+import { type Counts, type Load, furnish, salesIn, startLoad } from './load.ts';
+import { type Shape, type Site, openSite } from './site.ts';
+import { startStorm } from './storm.ts';
+import { type Duty, isAtRest, onDuty, truthOf } from './truth.ts';
+
+/** What does not come to rest in this time after the storm is stuck. */
+const SETTLE_MS = 180_000;
+const CALM_MS = 3_000;
+const TELL_MS = 1_000;
+
+export interface ChaosOptions {
+  readonly shape: Shape;
+  readonly minutes: number;
+  readonly seed: number;
+  /** Orders a second. */
+  readonly rate: number;
+  /** Nodes of the broker: 1 or 3. */
+  readonly nodes: number;
+  /** Where logs of the processes are left, when wanted. */
+  readonly logs?: string | undefined;
+  /** Told every second how it goes. */
+  tell?(progress: Progress): void;
+}
+
+export interface Progress extends Counts {
+  readonly phase: 'starting' | 'storm' | 'settling' | 'comparing';
+  /** Seconds since the start. */
+  readonly at: number;
+  readonly faults: number;
+  /** What goes on now. */
+  readonly now: readonly string[];
+}
+
+export interface ChaosReport {
+  readonly shape: Shape;
+  readonly minutes: number;
+  readonly seed: number;
+  readonly nodes: number;
+  /** By kind. */
+  readonly faults: Readonly<Record<string, number>>;
+  readonly orders: Readonly<Record<string, number>>;
+  readonly requests: Readonly<Record<string, number>>;
+  readonly duty: Duty;
+  /** Processes that ended without having been made to: once they were ready, and before. */
+  readonly ends: { readonly died: number; readonly failedStarts: number };
+  /** Seconds until nothing moved any more, after the storm. */
+  readonly settled: number;
+  /** Answers no outage explains. */
+  readonly strange: { readonly count: number; readonly examples: readonly string[] };
+  readonly verdict: Verdict;
+  readonly ok: boolean;
+}
+
+export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  const site = await openSite(options);
+  try {
+    return await storm(site, options);
+  } finally {
+    if (options.logs !== undefined) await cp(site.logs, options.logs, { recursive: true });
+    await site.drop();
+  }
+}
+
+async function storm(site: Site, options: ChaosOptions): Promise<ChaosReport> {
+  const { shape, minutes, seed, nodes, rate, tell } = options;
+  const doors = openDoors(site);
+  const sales = salesIn(minutes * 60_000);
+  const load = startLoad(doors, await furnish(doors, sales), { seed, rate, sales });
+  await pause(CALM_MS);
+  const trouble = startStorm(troublesOf(site), seed);
+  let phase: Progress['phase'] = 'storm';
+  const telling = setInterval(() => {
+    const faults = Object.values(trouble.counts()).reduce((sum, count) => sum + count, 0);
+    tell?.({ ...load.counts(), phase, at: doors.now() / 1_000, faults, now: trouble.now() });
+  }, TELL_MS);
+  try {
+    await Promise.race([pause(minutes * 60_000), trouble.failed]);
+    await trouble.end();
+    await Promise.all(site.parts.map((part) => part.process.ready()));
+    phase = 'settling';
+    const begun = doors.now();
+    const duty = await settle(site, load, doors.giveUp);
+    const settled = Math.round((doors.now() - begun) / 1_000);
+    phase = 'comparing';
+    const truth = await truthOf(site);
+    const verdict = verdictOf(load.history(), truth);
+    const ends = site.parts.map((part) => part.process.ends());
+    const sum = (name: 'died' | 'failedStarts'): number => ends.reduce((total, one) => total + one[name], 0);
+    return {
+      shape,
+      minutes,
+      seed,
+      nodes,
+      faults: trouble.counts(),
+      orders: countBy(truth.orders, ({ status, status_reason }) => (status_reason === null ? status : `${status}, ${status_reason}`)),
+      requests: countBy(doors.calls, ({ outcome }) => outcome),
+      duty,
+      ends: { died: sum('died'), failedStarts: sum('failedStarts') },
+      settled,
+      strange: { count: doors.strange.length, examples: doors.strange.slice(0, 5) },
+      verdict,
+      ok: verdict.sound && doors.strange.length === 0 && sum('died') === 0,
+    };
+  } finally {
+    clearInterval(telling);
+  }
+}
+
+/** Everybody who must act acts, until nothing moves any more or the time is over. */
+async function settle(site: Site, load: Load, giveUp: () => void): Promise<Duty> {
+  const end = performance.now() + SETTLE_MS;
+  let closed = false;
+  const closing = load.close().then(() => (closed = true));
+  const done = { redriven: 0, resumed: 0 };
+  while (performance.now() < end) {
+    const { redriven, resumed } = await onDuty(site);
+    done.redriven += redriven;
+    done.resumed += resumed;
+    if (closed && (await isAtRest(site))) break;
+    await pause(1_000);
+  }
+  giveUp();
+  await closing;
+  return done;
+}
+
+function countBy<Item>(items: readonly Item[], nameOf: (item: Item) => string): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const item of items) counts[nameOf(item)] = (counts[nameOf(item)] ?? 0) + 1;
+  return counts;
+}
