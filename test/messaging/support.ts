@@ -1,20 +1,17 @@
 /**
  * What messaging tests share: a clock that can be put forward, services with a toy handler, and waiting for a condition instead of for time.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Message } from '../../src/contracts/envelope.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { type Runnable, stopAll } from '../../src/kernel/lifecycle.ts';
 import { type Telemetry, createTelemetry } from '../../src/kernel/telemetry.ts';
 import { type World, realWorld } from '../../src/kernel/world.ts';
-import { embeddedTransport } from '../../src/messaging/embedded.ts';
 import type { Unit } from '../../src/messaging/mailbox.ts';
 import { type Messaging, mailboxMigrations, messagingFor } from '../../src/messaging/messaging.ts';
 import type { Dedupe, Subscription } from '../../src/messaging/service.ts';
 import type { Pack } from '../../src/messaging/outbox.ts';
 import type { Delivery, PublishOutcome, Transport } from '../../src/messaging/transport.ts';
+import { type Combination, embedded } from '../support/buses.ts';
 import type { OpenDatabase, TestDatabase } from '../support/databases.ts';
 
 export const telemetry = createTelemetry({ level: process.env['WAYBILL_TEST_LOG'] ?? 'silent' });
@@ -86,12 +83,10 @@ export interface Station extends Messaging {
   count(table: string): Promise<number>;
 }
 
-/** A bus in a folder of its own and services around it, all stopped and removed by `close`. */
-export async function openBench(database: TestDatabase): Promise<Bench> {
-  const folder = await mkdtemp(join(tmpdir(), 'waybill-bus-'));
+/** A bus of its own and services around it, all stopped and removed by `close`. */
+export async function openBench(database: TestDatabase, { bus = embedded }: Partial<Combination> = {}): Promise<Bench> {
   const world = testWorld();
-  const transport = embeddedTransport({ file: join(folder, 'bus.db'), world, telemetry });
-  await transport.start();
+  const { transport, drop } = await bus.open(world);
   const stations: Station[] = [];
   const opened: OpenDatabase[] = [];
 
@@ -133,9 +128,8 @@ export async function openBench(database: TestDatabase): Promise<Bench> {
     sibling: (station, options = {}) => start(station.service, station.open, station.open.another!(), options),
     async close() {
       await Promise.all(stations.map((station) => station.stop()));
-      await transport.stop();
+      await drop();
       await Promise.all(opened.map((open) => open.drop()));
-      await rm(folder, { recursive: true, force: true });
     },
   };
 }
