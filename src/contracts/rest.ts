@@ -133,3 +133,16 @@ export function pageFrom<Item>(
   const last = items.at(-1);
   return { items, next_cursor: rows.length > limit && last !== undefined ? encodeCursor(keyOf(last)) : null };
 }
+
+/** The answer of a route that hands out a document instead of JSON. */
+export interface FileAnswer {
+  /** Its media type. */
+  readonly type: string;
+  readonly body: Uint8Array;
+  readonly sha256: string;
+  /** What to call it when it is saved. */
+  readonly name: string;
+}
+
+/** `types`: the media types it may have. */
+export const fileSchema = (types: readonly string[]) => z.custom<FileAnswer>((answer) => types.includes((answer as FileAnswer).type)).meta({ types });

@@ -14,6 +14,7 @@
 import type { AddressInfo } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { z } from 'zod';
+import type { FileAnswer } from '../contracts/rest.ts';
 import { CATALOGUE, Fault, Refusal, codeOf } from '../kernel/errors.ts';
 import { type Runnable, runnable } from '../kernel/lifecycle.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
@@ -178,12 +179,20 @@ function addRoute(app: FastifyInstance, route: Route, options: EdgeOptions, once
       const input = readInput(route, request);
       const output = await once(context, name, () => route.handle({ ...input, context }));
       if (options.checkAnswers) checkAnswer(route, output);
+      if (route.answers === 'file') return sendFile(reply, output as FileAnswer);
       const location = locate?.(output);
       if (location !== undefined) void reply.header('location', location);
       return reply.code(status).type('application/json; charset=utf-8').send(JSON.stringify(output));
     },
   });
 }
+
+/** A document is the same as long as its hash is. */
+const sendFile = (reply: FastifyReply, { type, body, sha256, name }: FileAnswer): FastifyReply =>
+  reply
+    .headers({ 'content-disposition': `inline; filename="${name}"`, etag: `"${sha256}"` })
+    .type(type)
+    .send(Buffer.from(body));
 
 function addDoor(app: FastifyInstance, door: Door): void {
   app.get(door.path.replaceAll(/\{(\w+)\}/g, ':$1'), async (request, reply) => {

@@ -91,11 +91,17 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
     responses: {
       [route.answers === 'created' ? '201' : '200']: {
         description: route.answers === 'created' ? 'Made.' : 'Done.',
-        content: { 'application/json': { schema: route.output, example: exampleFor(route.output, 'output') } },
+        content: contentOf(route),
       },
       ...problemResponses([...codes]),
     },
   } as ZodOpenApiOperationObject;
+}
+
+function contentOf({ answers, output }: Route): object {
+  if (answers !== 'file') return { 'application/json': { schema: output, example: exampleFor(output, 'output') } };
+  const types = (output.meta() as { readonly types: readonly string[] }).types;
+  return Object.fromEntries(types.map((type) => [type, { schema: { type: 'string', format: 'binary' } }]));
 }
 
 /** A route's params and query are objects, perhaps with a transformation around them, which the library looks through. */

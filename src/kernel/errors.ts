@@ -70,6 +70,8 @@ export const CATALOGUE = {
   shipment_not_found: entry('not_found', false, 'There is no shipment with this id or tracking number.', 'Look for it with GET /v1/shipments.'),
   shipment_on_hold: entry('conflict', false, 'A hold lies on the shipment.', 'Release the hold of its order, or wait until it expires.'),
   parcel_not_found: entry('not_found', false, 'The shipment has no such parcel, or none that this can be done with.', 'Read the shipment; it lists its parcels.'),
+  label_not_found: entry('not_found', false, 'The parcel has no label.', 'Ask for one with POST /v1/shipments/{shipment_id}/labels.'),
+  label_state: entry('conflict', false, 'The label of the parcel is not in a state that allows this.', 'Look at GET /v1/shipments/{shipment_id}/labels.'),
   lines_do_not_match: entry('unprocessable', false, 'The lines named are not those of the shipment.', 'Read the shipment and correct the lines named in `errors`.'),
   shipment_state: entry('conflict', false, 'The shipment is not in a state that allows this.', 'Read the shipment; its status says what is possible.'),
   notification_not_found: entry('not_found', false, 'There is no notification with this id.', 'Look for it with GET /v1/notifications.'),

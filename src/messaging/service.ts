@@ -57,8 +57,8 @@ export interface Route<Params = never, Query = never, Body = never, Output = unk
   readonly query?: z.ZodType<Query>;
   readonly body?: z.ZodType<Body>;
   readonly output: z.ZodType<Output>;
-  /** `created` when it makes a thing, `ok` otherwise. */
-  readonly answers: 'created' | 'ok';
+  /** `created` when it makes a thing, `file` when its answer is a document (`fileSchema`), `ok` otherwise. */
+  readonly answers: 'created' | 'ok' | 'file';
   /** Error codes it may answer, for the documentation. */
   readonly refuses?: readonly string[];
   handle(input: { readonly params: Params; readonly query: Query; readonly body: Body; readonly context: RequestContext }): Promise<Output>;

@@ -1,14 +1,18 @@
 /** Shipping: shipments, from telling the carrier to the customer's door. */
 import { type Service, subscription } from '../messaging/service.ts';
 import { shippingRoutes } from './api.ts';
+import { labelRoutes } from './api-labels.ts';
+import { learnWarehouses } from './store-labels.ts';
 import { type ShippingContext, shippingUseCases } from './use-cases.ts';
+import { labelDesk } from './use-cases-labels.ts';
 
 export function shippingService(context: ShippingContext): Service {
   const { obeyAll, tasks } = shippingUseCases(context);
+  const desk = labelDesk(context);
   return {
     name: 'shipping',
     migrations: new URL('migrations/', import.meta.url),
-    routes: shippingRoutes(context.mailbox),
+    routes: [...shippingRoutes(context.mailbox), ...labelRoutes(context.mailbox, desk)],
     subscriptions: [
       subscription({ types: ['shipment.prepare'], dedupe: 'natural', handle: obeyAll }),
       // A refusal that came twice would take back the next request: only the message's id tells a duplicate from another answer.
@@ -17,7 +21,17 @@ export function shippingService(context: ShippingContext): Service {
         dedupe: 'inbox',
         handle: obeyAll,
       }),
+      subscription({
+        name: 'warehouses',
+        types: ['warehouse.created', 'warehouse.updated', 'warehouse.archived'],
+        dedupe: 'latest',
+        handle: ({ tx }, messages) =>
+          learnWarehouses(
+            tx,
+            messages.map(({ sequence = 1, data: { warehouse_id, ...warehouse } }) => ({ ...warehouse, id: warehouse_id, version: sequence })),
+          ),
+      }),
     ],
-    runnables: [tasks],
+    runnables: [tasks, desk.tasks],
   };
 }

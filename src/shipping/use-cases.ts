@@ -9,9 +9,11 @@ import type { RequestContext } from '../messaging/service.ts';
 import { LEASE_MS, type TaskKind, type Tasks, runTasks } from '../messaging/tasks.ts';
 import type { Carrier } from './carrier.ts';
 import { type Outcome, type ShipmentCommand, obey, pauseAfter } from './domain.ts';
+import { unwanted } from './domain-labels.ts';
 import { type Shipment, type Step, about, shipmentIdOf } from './domain-shipment.ts';
 import { type RegistrationTask, claimShipments, lockShipments, markReady, postpone, saveShipments, shipmentsOfOrders } from './store.ts';
 import { type HistoryEntry, writeHistory } from './store-history.ts';
+import { lockLiveLabels, saveLabels } from './store-labels.ts';
 import { keepEvents } from './store-parcels.ts';
 
 export interface ShippingContext {
@@ -51,7 +53,7 @@ export function shippingUseCases({ mailbox, telemetry, carrier }: ShippingContex
       }
     }
     const saved = [...changed].map((id) => shipments.get(id)!);
-    await saveShipments(tx, saved, known);
+    await keepShipments(unit, saved, known);
     unit.say(sayings);
     const begun = saved.filter(({ version, status }) => version === 0 && status === 'pending');
     if (begun.length > 0) tx.afterCommit(() => tasks.poke(begun));
@@ -168,7 +170,7 @@ export async function keepStep(unit: Unit, before: Shipment, step: Step, act: Ac
   if (shipment === before) return before;
   const after = { ...shipment, version: before.version + 1 };
   if (act.dry_run === true) return after;
-  await saveShipments(tx, [shipment], new Map([[before.id, before]]));
+  await keepShipments(unit, [shipment], new Map([[before.id, before]]));
   await keepEvents(
     tx,
     tracked.map((event) => ({ ...event, shipment_id: shipment.id, received_at: now, entered_by: act.context.client })),
@@ -176,6 +178,14 @@ export async function keepStep(unit: Unit, before: Shipment, step: Step, act: Ac
   await record(tx, act, { subject: shipment.id, version: after.version, at: now });
   unit.say(sayingsOf(step));
   return after;
+}
+
+/** Saves shipments with their parcels; labels of parcels that are none any more are given back. */
+async function keepShipments(unit: Unit, shipments: readonly Shipment[], known: ReadonlyMap<string, Shipment>): Promise<void> {
+  await saveShipments(unit.tx, shipments, known);
+  const opened = shipments.flatMap(({ parcels }) => parcels.filter(({ status }) => status === 'cancelled'));
+  const labels = await lockLiveLabels(unit.tx, opened.map(({ id }) => id)); // oxfmt-ignore
+  await saveLabels(unit.tx, labels.map((label) => unwanted(label, unit.now))); // oxfmt-ignore
 }
 
 /** The short way is spared an entry unless it was given a name. */

@@ -2,6 +2,7 @@ import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { fileSchema } from '../../src/contracts/rest.ts';
 import { type Edge, type EdgeOptions, openEdge } from '../../src/edge/http.ts';
 import { Fault, Refusal } from '../../src/kernel/errors.ts';
 import { createTelemetry } from '../../src/kernel/telemetry.ts';
@@ -61,6 +62,16 @@ const routes: readonly Route[] = [
     async handle({ body }) {
       return { reason: body.reason ?? 'none' };
     },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/orders/{id}/paper',
+    tag: 'orders',
+    summary: 'Print',
+    params: z.object({ id: z.string() }),
+    output: fileSchema(['application/pdf']),
+    answers: 'file',
+    handle: async ({ params }) => ({ type: params.id, body: new Uint8Array([0, 255]), sha256: 'abc', name: 'paper.pdf' }),
   }),
 ];
 
@@ -350,4 +361,17 @@ describe('load and end', () => {
     await stopped;
     await expect(fetch(`${url}/v1/orders/x`)).rejects.toThrow();
   });
+});
+
+test('a document is answered as it is, and of a type its route names', async () => {
+  const url = await open();
+  const answer = await fetch(`${url}/v1/orders/application%2Fpdf/paper`);
+  expect(answer.status).toBe(200);
+  expect(['content-type', 'content-disposition', 'etag'].map((name) => answer.headers.get(name))).toEqual([
+    'application/pdf',
+    'inline; filename="paper.pdf"',
+    '"abc"',
+  ]);
+  expect([...new Uint8Array(await answer.arrayBuffer())]).toEqual([0, 255]);
+  expect((await fetch(`${url}/v1/orders/text%2Fhtml/paper`)).status).toBe(500);
 });

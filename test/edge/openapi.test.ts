@@ -1,6 +1,7 @@
 import { validate } from '@scalar/openapi-parser';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { fileSchema } from '../../src/contracts/rest.ts';
 import { openApiDocument } from '../../src/edge/openapi.ts';
 import { operationRoutes } from '../../src/edge/operations.ts';
 import { route } from '../../src/messaging/service.ts';
@@ -25,6 +26,15 @@ const routes = [
     answers: 'created',
     refuses: ['unknown_sku', 'no_price'],
     handle: async () => ({ id: 'x', lines: [], placed_at: '' }),
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/orders/paper',
+    tag: 'Orders',
+    summary: 'Print',
+    output: fileSchema(['application/pdf', 'text/plain']),
+    answers: 'file',
+    handle: async () => ({ type: 'text/plain', body: new Uint8Array(), sha256: '', name: '' }),
   }),
   ...operationRoutes([]),
 ];
@@ -68,6 +78,11 @@ describe('openApiDocument', () => {
     for (const [status, { content }] of Object.entries(place.responses))
       for (const [code, { value }] of Object.entries(content['application/problem+json']?.examples ?? {}))
         expect(value).toMatchObject({ code, status: Number(status) });
+  });
+
+  test('names the types a document may have', () => {
+    const file = { schema: { type: 'string', format: 'binary' } };
+    expect(document.paths['/v1/orders/paper']!['get']!.responses['200']!.content).toEqual({ 'application/pdf': file, 'text/plain': file });
   });
 
   test('does not promise that answers stay as they are', () => {

@@ -5,6 +5,7 @@ import { LEASE_MS } from '../../src/messaging/tasks.ts';
 import type { Carrier } from '../../src/shipping/carrier.ts';
 import { shippingService } from '../../src/shipping/service.ts';
 import { shippingUseCases } from '../../src/shipping/use-cases.ts';
+import { labelDesk } from '../../src/shipping/use-cases-labels.ts';
 import type { OpenDatabase } from '../support/databases.ts';
 import { call, deliver, messageOf, openTestMailbox, requestContext } from '../support/mailbox.ts';
 import { testWorld } from '../support/world.ts';
@@ -43,6 +44,9 @@ export const release = (world: World, order_id: string, hold_id: string, named: 
 export const carrierThat = (given: Partial<Carrier> = {}): Carrier => ({
   name: 'test',
   register: async ({ id }) => ({ label_ref: `label ${id}`, estimated_delivery: 1_800_000_000_000 }),
+  buyLabel: async ({ id }) => ({ result: 'bought', carrier_ref: `ref ${id}`, content_type: 'application/pdf', content: Buffer.from(id) }),
+  findLabel: async () => ({ result: 'absent' }),
+  voidLabel: async () => ({ result: 'voided' }),
   ...given,
 });
 
@@ -51,6 +55,7 @@ export async function openByHand({ db }: OpenDatabase, carrier: Carrier = carrie
   const test = await openTestMailbox(db, { service: 'shipping', migrations, world });
   const context = { mailbox: test.mailbox, telemetry, carrier };
   const { registrations } = shippingUseCases(context);
+  const { labels: buying } = labelDesk(context);
   const service = shippingService(context);
   const heard = new Set<string>();
   const claim = () => test.mailbox.write((unit) => registrations.claim(unit, { limit: 200, leaseUntil: unit.now + LEASE_MS }));
@@ -61,15 +66,27 @@ export async function openByHand({ db }: OpenDatabase, carrier: Carrier = carrie
     const done = await Promise.all(tasks.map(async (task) => ({ task, outcome: await registrations.perform(task) })));
     await test.mailbox.write((unit) => registrations.conclude(unit, done));
   }
+  const claimLabels = () => test.mailbox.write((unit) => buying.claim(unit, { limit: 200, leaseUntil: unit.now + LEASE_MS }));
+  /** One round of calls about labels. */
+  async function workOnLabels() {
+    world.advance(LEASE_MS);
+    const tasks = await claimLabels();
+    const done = await Promise.all(tasks.map(async (task) => ({ task, outcome: await buying.perform(task) })));
+    await test.mailbox.write((unit) => buying.conclude(unit, done));
+    return done.map(({ outcome }) => outcome.result);
+  }
   return {
     ...test,
     world,
     service,
     registrations,
+    buying,
     claim,
     types: () => test.said.map(({ type }) => type),
     tell,
     work,
+    claimLabels,
+    workOnLabels,
     /** `POST /v1/shipments/{id}/…` */
     post: (id: string, act: string, { body = {}, context = requestContext() } = {}) =>
       call(service, 'POST', `/v1/shipments/{shipment_id}/${act}`, { params: { shipment_id: id }, body, context }),
