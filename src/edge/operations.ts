@@ -7,6 +7,7 @@ import { Refusal } from '../kernel/errors.ts';
 import { rfc3339OrNull } from '../kernel/time.ts';
 import type { ConsumerState } from '../messaging/control.ts';
 import { type Route, route } from '../messaging/service.ts';
+import { deadLetterJobRoutes } from './dead-letter-jobs.ts';
 import { deadLetterRoutes } from './dead-letters.ts';
 import { type Operated, TAG, actorOf, reasonBody } from './operated.ts';
 
@@ -35,7 +36,7 @@ const nameParams = z.object({
 });
 
 export function operationRoutes(services: readonly Operated[]): Route[] {
-  return [...deadLetterRoutes(services), ...consumerRoutes(services)];
+  return [...deadLetterRoutes(services), ...deadLetterJobRoutes(services), ...consumerRoutes(services)];
 }
 
 function consumerRoutes(services: readonly Operated[]): Route[] {

@@ -25,6 +25,7 @@ export const FAILPOINTS = [
   'consumer.before_tx', 'consumer.in_tx', 'consumer.after_commit', 'consumer.after_ack',
   'failure.before_commit', 'failure.after_commit',
   'scheduler.in_tx', 'scheduler.after_commit',
+  'job.in_tx', 'job.after_commit',
   'task.after_claim', 'task.after_perform', 'task.after_conclude',
 ] as const;
 export type Failpoint = (typeof FAILPOINTS)[number];

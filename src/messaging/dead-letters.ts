@@ -7,7 +7,7 @@
 import { z } from 'zod';
 import { HOPS_MAX, type Message } from '../contracts/envelope.ts';
 import { decodeCursor, pageFrom } from '../contracts/rest.ts';
-import { type Database, type Tx, statement } from '../db/database.ts';
+import { type Database, type Statement, type Tx, statement } from '../db/database.ts';
 import { type ErrorCode, Refusal, codeOf } from '../kernel/errors.ts';
 import type { World } from '../kernel/world.ts';
 import { countMoved, countOpened, fingerprintOf } from './dead-letter-groups.ts';
@@ -35,6 +35,8 @@ export interface DeadLetter {
   readonly status: DeadLetterStatus;
   readonly first_failed_at: number;
   readonly changed_at: number;
+  /** The message's place in its stream. */
+  readonly sequence: number | null;
   readonly message: Message;
 }
 
@@ -74,13 +76,14 @@ const insertNew = statement<Row, { message_id: string }>(
     status: 'text',
     first_failed_at: 'bigint',
     changed_at: 'bigint',
+    sequence: 'bigint',
     message: 'text',
   },
   (rows) => `
-    insert into dead_letter
-      (id, message_id, destination, type, source, subject, correlationid, code, error, stack, fingerprint, attempts, redrives, status, first_failed_at, changed_at, message)
+    insert into dead_letter (id, message_id, destination, type, source, subject, correlationid, code, error, stack, fingerprint, attempts, redrives,
+      status, first_failed_at, changed_at, sequence, message)
     select row.id, row.message_id, row.destination, row.type, row.source, row.subject, row.correlationid, row.code, row.error, row.stack, row.fingerprint,
-      row.attempts, row.redrives, row.status, row.first_failed_at, row.changed_at, row.message from ${rows} where true
+      row.attempts, row.redrives, row.status, row.first_failed_at, row.changed_at, row.sequence, row.message from ${rows} where true
     on conflict (message_id) do nothing returning message_id`,
 );
 type Known = Pick<Row, 'id' | 'message_id' | 'fingerprint' | 'status'>;
@@ -88,6 +91,10 @@ const findKnown = statement<{ message_id: string }, Known>(
   { message_id: 'text' },
   (rows, dialect) => `
     select d.id, d.message_id, d.fingerprint, d.status from dead_letter d join ${rows} on d.message_id = row.message_id ${dialect.forUpdate('d')}`,
+);
+const lockLetter = statement<{ id: string }, { status: DeadLetterStatus }>(
+  { id: 'text' },
+  (rows, dialect) => `select d.status from dead_letter d join ${rows} on d.id = row.id ${dialect.forUpdate('d')}`,
 );
 const reopen = statement<Pick<Row, 'id' | 'destination' | 'code' | 'error' | 'stack' | 'fingerprint' | 'attempts' | 'redrives' | 'changed_at'>>(
   {
@@ -111,21 +118,26 @@ const insertLog = statement<{ dead_letter_id: string } & DeadLetterEvent>(
   (rows) =>
     `insert into dead_letter_log (dead_letter_id, at, actor, action, detail) select row.dead_letter_id, row.at, row.actor, row.action, row.detail from ${rows}`,
 );
+interface Move {
+  readonly id: string;
+  readonly before: DeadLetterStatus;
+  readonly after: DeadLetterStatus;
+  readonly at: number;
+}
 interface Moved {
   readonly id: string;
   readonly destination: string | null;
   readonly fingerprint: string;
-  readonly message: Message;
+  readonly redrives: number;
 }
+const MOVE = { id: 'text', before: 'text', after: 'text', at: 'bigint' } as const;
 /** The guard of every transition: only out of the status it starts from. */
-const move = statement<{ id: string; before: DeadLetterStatus; after: DeadLetterStatus; at: number }, Moved>(
-  { id: 'text', before: 'text', after: 'text', at: 'bigint' },
-  (rows) => `
-    update dead_letter set status = row.after, changed_at = row.at from ${rows}
-    where dead_letter.id = row.id and dead_letter.status = row.before
-    returning dead_letter.id, dead_letter.destination, dead_letter.fingerprint, dead_letter.message`,
-  { json: ['message'] },
-);
+const moving = (rows: string): string => `
+  update dead_letter set status = row.after, changed_at = row.at from ${rows}
+  where dead_letter.id = row.id and dead_letter.status = row.before
+  returning dead_letter.id, dead_letter.destination, dead_letter.fingerprint, dead_letter.redrives`;
+const move = statement<Move, Moved>(MOVE, moving);
+const moveOut = statement<Move, Moved & { message: Message }>(MOVE, (rows) => `${moving(rows)}, dead_letter.message`, { json: ['message'] });
 
 const log = (tx: Tx, entries: readonly ({ dead_letter_id: string } & DeadLetterEvent)[]): Promise<unknown> => tx.run(insertLog, entries);
 
@@ -165,6 +177,7 @@ export async function bury(
       status: 'open',
       first_failed_at: firstAt,
       changed_at: unit.now,
+      sequence: message.sequence ?? null,
       message: JSON.stringify(original),
     };
   });
@@ -215,9 +228,9 @@ async function store({ tx, now }: Unit, rows: readonly Row[], detail: string): P
 export async function resolve(unit: Unit, redriven: readonly Message[]): Promise<void> {
   const moved = await moveAll(
     unit,
+    move,
     redriven.map(({ redrive }) => redrive!),
-    'redriving',
-    'resolved',
+    ['redriving', 'resolved'],
   );
   await log(
     unit.tx,
@@ -225,26 +238,67 @@ export async function resolve(unit: Unit, redriven: readonly Message[]): Promise
   );
 }
 
+/** Whether a dead letter is on its way; locked, so that only one copy of its message settles it. */
+export async function isRedriving(tx: Tx, id: string): Promise<boolean> {
+  const [letter] = await tx.run(lockLetter, [{ id }]);
+  return letter?.status === 'redriving';
+}
+
+/** Who does it, and why. */
+export interface Act {
+  readonly actor: string;
+  readonly reason: string;
+}
+
 /**
- * Sends an open dead letter again, under the same message id, to the queue that gave it up. Throws the Refusal `dead_letter_state` when
- * it is not open, `dead_letter_not_found` when there is none.
+ * Sends those again that are open, in the order given, under the same message ids, each to the queue that gave it up. Answers which, each
+ * with how often it had failed again before.
  */
+export async function redriveMany(unit: Unit, ids: readonly string[], { actor, reason }: Act): Promise<readonly Pick<Moved, 'id' | 'redrives'>[]> {
+  const place = new Map(ids.map((id, i) => [id, i]));
+  const moved = await moveAll(unit, moveOut, ids, ['open', 'redriving']);
+  moved.sort((a, b) => place.get(a.id)! - place.get(b.id)!);
+  await log(
+    unit.tx,
+    moved.map(({ id }) => ({ dead_letter_id: id, at: unit.now, actor, action: 'redriven', detail: reason })),
+  );
+  for (const [destination, mine] of Map.groupBy(moved, (one) => one.destination))
+    unit.forward(
+      mine.map(({ id, message }) => ({ ...message, redrive: id })),
+      destination,
+    );
+  return moved;
+}
+
+/** Gives those up for good that are open; answers which. */
+export async function discardMany(unit: Unit, ids: readonly string[], { actor, reason }: Act): Promise<readonly Pick<Moved, 'id' | 'redrives'>[]> {
+  const moved = await moveAll(unit, move, ids, ['open', 'discarded']);
+  await log(
+    unit.tx,
+    moved.map(({ id }) => ({ dead_letter_id: id, at: unit.now, actor, action: 'discarded', detail: reason })),
+  );
+  return moved;
+}
+
+/** Sends one again. Throws the Refusal `dead_letter_state` when it is not open, `dead_letter_not_found` when there is none. */
 export async function redrive(unit: Unit, id: string, actor: string): Promise<void> {
-  const { destination, message } = await leaveOpen(unit, id, 'redriving');
-  await log(unit.tx, [{ dead_letter_id: id, at: unit.now, actor, action: 'redriven', detail: '' }]);
-  unit.forward([{ ...message, redrive: id }], destination);
+  if ((await redriveMany(unit, [id], { actor, reason: '' })).length === 0) await refuse(unit, id);
 }
 
-/** Gives an open dead letter up for good; `reason` is kept. Throws as `redrive` does. */
+/** Gives one up; `reason` is kept. Throws as `redrive` does. */
 export async function discard(unit: Unit, id: string, reason: string, actor: string): Promise<void> {
-  await leaveOpen(unit, id, 'discarded');
-  await log(unit.tx, [{ dead_letter_id: id, at: unit.now, actor, action: 'discarded', detail: reason }]);
+  if ((await discardMany(unit, [id], { actor, reason })).length === 0) await refuse(unit, id);
 }
 
-/** Moves those that are in `before`, counted; answers them. */
-async function moveAll(unit: Unit, ids: readonly string[], before: DeadLetterStatus, after: DeadLetterStatus): Promise<Moved[]> {
+/** Moves those that are in the first status to the second, counted; answers them. */
+async function moveAll<Out extends Moved>(
+  unit: Unit,
+  how: Statement<Move, Out>,
+  ids: readonly string[],
+  [before, after]: readonly [DeadLetterStatus, DeadLetterStatus],
+): Promise<Out[]> {
   const moved = await unit.tx.run(
-    move,
+    how,
     ids.map((id) => ({ id, before, after, at: unit.now })),
   );
   await countMoved(
@@ -254,9 +308,7 @@ async function moveAll(unit: Unit, ids: readonly string[], before: DeadLetterSta
   return moved;
 }
 
-async function leaveOpen(unit: Unit, id: string, after: DeadLetterStatus): Promise<Moved> {
-  const [moved] = await moveAll(unit, [id], 'open', after);
-  if (moved !== undefined) return moved;
+async function refuse(unit: Unit, id: string): Promise<never> {
   const [found] = await unit.tx.raw<{ status: string }>('select status from dead_letter where id = $1', [id]);
   if (found === undefined) throw new Refusal('dead_letter_not_found', `there is no dead letter ${id}`);
   throw new Refusal('dead_letter_state', `dead letter ${id} is ${found.status}, not open`);

@@ -5,7 +5,7 @@ import type { Message } from '../contracts/envelope.ts';
 import { type Tx, statement } from '../db/database.ts';
 import { type ErrorCode, codeOf } from '../kernel/errors.ts';
 import type { World } from '../kernel/world.ts';
-import { bury } from './dead-letters.ts';
+import { bury, isRedriving } from './dead-letters.ts';
 import type { Unit } from './mailbox.ts';
 import { setTimers } from './scheduler.ts';
 
@@ -102,6 +102,7 @@ export async function recordFailure(
   const [known] = await tx.run(findFailures, [{ message_id: message.id }]);
   await forgetAttempts(tx, [message]);
   if (known !== undefined && known.attempts > before) return 'superseded'; // a later attempt is already on its way
+  if (message.redrive !== undefined && !(await isRedriving(tx, message.redrive))) return 'superseded'; // another copy of it was settled
   const attempts = before + 1;
   const delay = message.redrive === undefined ? delayAfter(classOf(thrown), attempts, world.random()) : undefined;
   if (delay === undefined) {

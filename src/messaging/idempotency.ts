@@ -7,7 +7,7 @@
  * the other: a crash leaves both or none. A refusal keeps nothing, because it changed nothing. Two requests with one key at the same
  * time: in one process the second is refused as `idempotency_in_progress`; in two processes it waits on the row and then gets the answer.
  */
-import { type Tx, statement } from '../db/database.ts';
+import { type Database, type Tx, statement } from '../db/database.ts';
 import { Refusal } from '../kernel/errors.ts';
 import type { Mailbox, Unit } from './mailbox.ts';
 import type { RequestContext } from './service.ts';
@@ -138,6 +138,19 @@ async function keepAnswers(tx: Tx, done: readonly { once: Once | undefined; answ
     kept.map(({ scope, key, answer }) => ({ scope, key, answer: JSON.stringify(answer) })),
   );
   await tx.run(unclaim, refused);
+}
+
+/**
+ * The answer a request with this key was given before, for doors that must look at other things before they know whose transaction
+ * `once` is to run in. Throws the Refusal `idempotency_key_reused`.
+ */
+export async function answeredBefore<Result>(db: Database, context: RequestContext, route: string): Promise<Result | undefined> {
+  const key = onceOf(context, route);
+  if (key === undefined) return undefined;
+  const [kept] = await db.read.run(find, [key]);
+  if (kept === undefined || kept.answer === null) return undefined;
+  if (kept.request_hash !== key.hash) throw new Refusal('idempotency_key_reused', `the idempotency key "${key.key}" was used for another request`);
+  return JSON.parse(kept.answer) as Result;
 }
 
 /** The same for one command: `work` runs in one transaction, at most once for the request's key. Throws its Refusal. */

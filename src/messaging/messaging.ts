@@ -15,6 +15,7 @@ import { type Consumer, openConsumer } from './consumer.ts';
 import { type ConsumerActivity, type ConsumerState, consumerState, writePause } from './control.ts';
 import { bury, resolve } from './dead-letters.ts';
 import { openJanitor } from './janitor.ts';
+import { openJobRunner } from './job-runner.ts';
 import { type Mailbox, openMailbox } from './mailbox.ts';
 import { meteredTransport } from './metering.ts';
 import type { Pack } from './outbox.ts';
@@ -43,7 +44,7 @@ export interface Messaging {
   readonly timekeeper: Runnable;
   /** Sends what was said. One of a service is at work at a time, however many run. */
   readonly relay: Runnable;
-  /** Says what was to be said later, and forgets what was kept for a time only. */
+  /** Says what was to be said later, forgets what was kept for a time only, and works on jobs over dead letters. */
   readonly scheduler: Runnable;
   /** Hears, and calls the subscriptions. Once a process. */
   consumer(subscriptions: readonly Subscription[]): Consumer;
@@ -103,7 +104,7 @@ export function messagingFor({ service, db, world, telemetry, transport }: Messa
     running?.poke();
   }
 
-  const clocked = [openScheduler(mailbox, telemetry), openJanitor(mailbox, telemetry)];
+  const clocked = [openScheduler(mailbox, telemetry), openJanitor(mailbox, telemetry), openJobRunner(mailbox, telemetry)];
   return {
     service,
     mailbox,

@@ -1,15 +1,6 @@
 /** Dead letters of several services behind one door. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Database } from '../../src/db/database.ts';
-import { openSqlite } from '../../src/db/sqlite.ts';
-import { type Edge, openEdge } from '../../src/edge/http.ts';
-import type { Operated } from '../../src/edge/operated.ts';
-import { operationRoutes } from '../../src/edge/operations.ts';
-import { Fault } from '../../src/kernel/errors.ts';
-import { createTelemetry } from '../../src/kernel/telemetry.ts';
-import { bury } from '../../src/messaging/dead-letters.ts';
-import { messageOf, openTestMailbox } from '../support/mailbox.ts';
-import { type TestWorld, testWorld } from '../support/world.ts';
+import { type Doors, openDoors } from './operated.ts';
 
 interface Letter {
   id: string;
@@ -26,67 +17,15 @@ interface Page {
   next_cursor: string | null;
 }
 
-let world: TestWorld;
-let databases: Database[];
-let edge: Edge;
-let said: { type: string }[];
-
+let doors: Doors;
 beforeEach(async () => {
-  world = testWorld();
-  databases = [];
-  said = [];
-  const services: Operated[] = [];
-  for (const service of ['orders', 'payments']) {
-    const db = openSqlite({ name: service, file: ':memory:' });
-    databases.push(db);
-    const { mailbox, said: mine } = await openTestMailbox(db, {
-      service,
-      migrations: new URL(`../../src/${service}/migrations/`, import.meta.url),
-      world,
-    });
-    said = mine; // of payments, in the end
-    services.push({
-      service,
-      mailbox,
-      control: { state: () => Promise.reject(new Error('not asked')), pause: async () => undefined, resume: async () => undefined },
-    });
-  }
-  for (const [i, { mailbox, service }] of [...services, ...services].entries()) {
-    const message = messageOf(world, 'payment.authorize', `ord_${i}`, { order_id: `ord_${i}`, amount: 1, currency: 'EUR', token: 'tok_secret' });
-    const burial = { world, destination: service, attempts: 3, firstAt: world.now() };
-    await mailbox.write((unit) => bury(unit, [message], new Fault('internal', 'it broke'), burial));
-    world.advance(1_000);
-  }
-  edge = openEdge({
-    world,
-    telemetry: createTelemetry({ level: 'silent' }),
-    host: '127.0.0.1',
-    port: 0,
-    routes: operationRoutes(services),
-    doors: [],
-    localOnly: true,
-    checkAnswers: true,
-  });
-  await edge.start();
+  doors = await openDoors();
+  for (const [i, service] of ['orders', 'payments', 'orders', 'payments'].entries()) await doors.bury(service, `ord_${i}`);
 });
-afterEach(async () => {
-  await edge.stop();
-  for (const db of databases) await db.close();
-});
+afterEach(() => doors.close());
 
-const get = async <Body>(path: string): Promise<Body> => (await fetch(edge.url() + path)).json() as Promise<Body>;
-async function post(
-  path: string,
-  body?: object,
-  headers: Record<string, string> = {},
-): Promise<{ status: number; body: Letter & { code?: string } }> {
-  const answer = await fetch(edge.url() + path, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
-    ...(body && { body: JSON.stringify(body) }),
-  });
-  return { status: answer.status, body: (await answer.json()) as Letter };
-}
+const get = <Body>(path: string): Promise<Body> => doors.get(path);
+const post = (path: string, body?: object, headers?: Record<string, string>) => doors.post<Letter & { code?: string }>(path, body, headers);
 const all = async (): Promise<Letter[]> => (await get<Page>('/v1/dead-letters')).items;
 
 describe('the list', () => {
@@ -163,10 +102,11 @@ describe('what a person does', () => {
     const first = await post(path, undefined, { 'idempotency-key': 'k', 'operation-name': 'night shift' });
     expect(first).toMatchObject({ status: 200, body: { status: 'redriving' } });
     expect(first.body.history.at(-1)).toMatchObject({ action: 'redriven', actor: 'local: night shift' });
-    expect(said.filter(({ type }) => type === 'payment.authorize')).toMatchObject([{ data: { token: 'tok_secret' }, redrive: letter.id }]);
+    const sent = () => doors.said('payments').filter(({ type }) => type === 'payment.authorize');
+    expect(sent()).toMatchObject([{ data: { token: 'tok_secret' }, redrive: letter.id }]);
     expect(await post(path, undefined, { 'idempotency-key': 'k' })).toMatchObject({ status: 200 });
     expect(await post(path)).toMatchObject({ status: 409, body: { code: 'dead_letter_state' } });
-    expect(said.filter(({ type }) => type === 'payment.authorize')).toHaveLength(1);
+    expect(sent()).toHaveLength(1);
   });
 
   test('gives one up, and says why', async () => {

@@ -70,6 +70,21 @@ describe.each(databases())('dead letters on $name', (database) => {
     await until('it is said again', () => transport.published.filter(({ type }) => type === 'message.dead_lettered').length === 2);
   });
 
+  it('another copy of a redriven message that failed does not count again', async () => {
+    const [letter] = await bury('o1');
+    await redrive(letter!.id);
+    await until('it is on its way', () => transport.published.some(({ destination }) => destination === 'inventory'));
+    const pack = transport.published.find(({ destination }) => destination === 'inventory')!;
+    for (let copies = 0; copies < 3; copies += 1) expect(await transport.deliver(pack.messages)).toBe('acked');
+    const again = await deadLetters.get(db(), letter!.id);
+    expect([again.status, again.redrives, again.attempts, again.history.map(({ action }) => action)]).toEqual([
+      'open',
+      1,
+      2,
+      ['opened', 'redriven', 'reopened'],
+    ]);
+  });
+
   it('a message that breaks its contract breaks it when it is redriven, too, however it is delivered', async () => {
     await transport.deliver([command('o1', { data: { order_id: 7 } })]);
     const [letter] = (await deadLetters.list(db(), {}, undefined, 200)).items;
