@@ -105,6 +105,48 @@ export interface DeadLetterGroup {
   readonly samples: readonly string[];
 }
 
+export interface DeadLetterJob {
+  readonly id: string;
+  readonly service: string;
+  readonly action: 'redrive' | 'discard';
+  readonly state: 'running' | 'paused' | 'stopped' | 'cancelled' | 'done';
+  readonly actor: string;
+  readonly reason: string;
+  readonly selecting: boolean;
+  readonly rate: number;
+  readonly total: number;
+  readonly waiting: number;
+  readonly redriven: number;
+  readonly succeeded: number;
+  readonly failed_again: number;
+  readonly discarded: number;
+  readonly skipped: number;
+  readonly created_at: string;
+  readonly history?: readonly { readonly at: string; readonly actor: string; readonly action: string; readonly detail: string }[];
+}
+
+export interface DeadLetterPreview {
+  readonly dry_run: true;
+  readonly total: number;
+  readonly kinds: readonly {
+    readonly service: string;
+    readonly consumer: string | null;
+    readonly type: string;
+    readonly code: string;
+    readonly count: number;
+  }[];
+  readonly samples: readonly {
+    readonly id: string;
+    readonly type: string;
+    readonly order_id: string;
+    readonly code: string;
+    readonly error: string;
+    readonly first_failed_at: string;
+    readonly misfit: string | null;
+  }[];
+  readonly not_open: readonly string[];
+}
+
 export interface Consumer {
   readonly consumer: string;
   readonly status: string;

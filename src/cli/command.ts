@@ -28,7 +28,7 @@ export function ask<Options extends Common>(
     .option('--json', 'print one JSON document')
     .action(async (...given: unknown[]) => {
       const options = command.opts<Options>();
-      const names = given.slice(0, command.registeredArguments.length) as string[];
+      const names = given.slice(0, command.registeredArguments.length).flat() as string[];
       const client = openClient({ url: urlFrom(options.url), world });
       process.exitCode = await run({ client, output: openOutput(options.json === true) }, options, names);
     });

@@ -9,6 +9,8 @@ export interface Progress {
   step(name: string, total: number): void;
   /** Another part is done. */
   advance(): void;
+  /** So many are done, of so many: for who follows what somebody else does. */
+  reach(done: number, total: number, note?: string): void;
   /** Says why nothing moves, until something does. */
   waiting(why: string): void;
   /** Clears the bar. */
@@ -52,6 +54,11 @@ export function openProgress(world: World, stream: NodeJS.WritableStream & { rea
       done += 1;
       note = '';
       show(done === total);
+    },
+    reach(parts, of, why = '') {
+      const moved = parts !== done || of !== total;
+      [done, total, note] = [parts, of, why];
+      show(moved && done === total);
     },
     waiting(why) {
       note = why;

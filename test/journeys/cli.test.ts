@@ -1,35 +1,13 @@
 /**
  * The command line against a server, as a person and as a program uses it: what it prints, and how it ends.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SETTINGS } from '../../src/config.ts';
 import { VERSION } from '../../src/version.ts';
 import { type TestApp, startApp } from '../support/app.ts';
 import { type OpenGround, onEveryGround } from '../support/grounds.ts';
-import { ROOT } from '../support/server.ts';
+import { type Ended, waybill } from '../support/command.ts';
 import { TEAPOT, openShop } from '../support/shop.ts';
-
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function waybill(url: string, ...given: string[]): Promise<Ended> {
-  const child = spawn('node', ['bin/waybill.mjs', ...given], {
-    cwd: ROOT,
-    env: { ...process.env, WAYBILL_URL: url, NO_COLOR: '1' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let out = '';
-  let err = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
-  const [code]: (number | null)[] = await once(child, 'close');
-  return { code: code ?? null, out, err };
-}
 
 /** Where nobody listens. */
 const NOWHERE = 'http://127.0.0.1:9';
@@ -68,7 +46,11 @@ describe('waybill', () => {
     ['show'],
     ['explain'],
     ['dead-letters'],
+    ['dead-letters', 'groups'],
+    ['dead-letters', 'redrive'],
     ['dead-letters', 'discard'],
+    ['dead-letters', 'redrives'],
+    ['dead-letters', 'redrives', 'show'],
     ['consumers'],
     ['audit'],
     ['doctor'],
