@@ -74,6 +74,9 @@ export const CATALOGUE = {
   label_state: entry('conflict', false, 'The label of the parcel is not in a state that allows this.', 'Look at GET /v1/shipments/{shipment_id}/labels.'),
   lines_do_not_match: entry('unprocessable', false, 'The lines named are not those of the shipment.', 'Read the shipment and correct the lines named in `errors`.'),
   shipment_state: entry('conflict', false, 'The shipment is not in a state that allows this.', 'Read the shipment; its status says what is possible.'),
+  return_not_found: entry('not_found', false, 'There is no return with this id.', 'Look for it with GET /v1/returns.'),
+  return_state: entry('conflict', false, 'The return is not in a state that allows this.', 'Read the return; its status says what is possible.'),
+  not_returnable: entry('unprocessable', false, 'More is to be returned than was delivered and is in no other return.', 'Ask GET /v1/returns/returnable what may be returned.'),
   notification_not_found: entry('not_found', false, 'There is no notification with this id.', 'Look for it with GET /v1/notifications.'),
   // Operating
   dead_letter_not_found: entry('not_found', false, 'There is no dead letter with this id.', 'Look for it with GET /v1/dead-letters.'),

@@ -1,11 +1,14 @@
 /** What all commands of people to this room have in common: done once, perhaps only tried, perhaps only on one version. */
 import { z } from 'zod';
-import { dryRunSchema, expectedVersionSchema, idSchema } from '../contracts/rest.ts';
+import { decodeCursor, dryRunSchema, expectedVersionSchema, idSchema, pageFrom, pageOf, pageQuerySchema, timestamp } from '../contracts/rest.ts';
+import type { Database } from '../db/database.ts';
+import { rfc3339 } from '../kernel/time.ts';
 import { once } from '../messaging/idempotency.ts';
 import type { Mailbox, Unit } from '../messaging/mailbox.ts';
 import { type RequestContext, type Route, route } from '../messaging/service.ts';
 import type { Shipment, Step } from './domain-shipment.ts';
 import type { Refusal } from '../kernel/errors.ts';
+import { type HistoryTables, listHistory } from './store-history.ts';
 import { change } from './use-cases.ts';
 import { presentDetail, shipmentDetailSchema } from './view.ts';
 
@@ -20,6 +23,43 @@ export const run = <Result>(
   { context, name, dry_run }: { readonly context: RequestContext; readonly name: string; readonly dry_run: boolean | undefined },
   work: (unit: Unit) => Promise<Result>,
 ): Promise<Result> => (dry_run === true ? mailbox.write(work) : once(mailbox, context, name, work));
+
+const historySchema = z
+  .object({
+    version: z.int().meta({ description: 'The version that came of it.' }),
+    at: timestamp,
+    action: z.string(),
+    client: z.string(),
+    operation: z.string().nullable().meta({ description: 'The operation-name header of the request.' }),
+    detail: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: 'Done', description: 'What somebody did, and what came of it.' });
+
+/** `GET …/history` of whatever `find` finds the id of. */
+export function historyRoute<Params extends object>(
+  db: Database,
+  { path, tag, of, refuses, params }: { path: string; tag: string; of: string; refuses: readonly string[]; params: z.ZodType<Params> },
+  find: (params: Params) => Promise<string>,
+): Route {
+  const tables = { read: db.read, builder: db.builder<HistoryTables>() };
+  return route({
+    method: 'GET',
+    path,
+    tag,
+    summary: `Read what people did with ${of}, newest first`,
+    params,
+    query: pageQuerySchema,
+    output: pageOf(historySchema),
+    answers: 'ok',
+    refuses: [...refuses, 'invalid_cursor'],
+    async handle({ params: given, query: { cursor, limit } }) {
+      const before = decodeCursor(cursor, z.tuple([z.int()]))?.[0];
+      const found = await listHistory(tables, await find(given), { before, limit: limit + 1 });
+      const { items, next_cursor } = pageFrom(found, limit, ({ version }) => [version]);
+      return { items: items.map(({ subject: _subject, at, ...entry }) => ({ ...entry, at: rfc3339(at) })), next_cursor };
+    },
+  });
+}
 
 export interface ShipmentAct<Body extends ActBody> {
   /** The end of the path, and what the history calls it. */

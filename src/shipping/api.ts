@@ -1,33 +1,21 @@
 /** The doors of shipping that only look; what people do with shipments is in api-work.ts, what happens on the way in api-tracking.ts. */
 import { z } from 'zod';
-import { decodeCursor, idSchema, pageFrom, pageOf, pageQuerySchema, textSchema, timestamp } from '../contracts/rest.ts';
+import { decodeCursor, idSchema, pageFrom, pageOf, pageQuerySchema, textSchema } from '../contracts/rest.ts';
 import { Refusal } from '../kernel/errors.ts';
-import { rfc3339 } from '../kernel/time.ts';
 import type { Mailbox } from '../messaging/mailbox.ts';
 import { type Route, route } from '../messaging/service.ts';
+import { historyRoute } from './api-acts.ts';
 import { trackingRoutes } from './api-tracking.ts';
 import { workRoutes } from './api-work.ts';
 import { type ShippingTables, listShipments, readShipment } from './store.ts';
-import { type HistoryTables, listHistory } from './store-history.ts';
 import { shipmentOfNumber } from './use-cases-tracking.ts';
 import { present, presentDetail, shipmentDetailSchema, shipmentSchema, shipmentStatusSchema } from './view.ts';
 
 const shipmentParams = z.object({ shipment_id: idSchema('shp') });
-const historySchema = z
-  .object({
-    version: z.int().meta({ description: 'The version that came of it.' }),
-    at: timestamp,
-    action: z.string(),
-    client: z.string(),
-    operation: z.string().nullable().meta({ description: 'The operation-name header of the request.' }),
-    detail: z.record(z.string(), z.unknown()),
-  })
-  .meta({ id: 'Done', description: 'What somebody did, and what came of it.' });
-
 export const shippingRoutes = (mailbox: Mailbox): Route[] => [...readingRoutes(mailbox), ...workRoutes(mailbox), ...trackingRoutes(mailbox)];
 
 function readingRoutes({ db }: Mailbox): Route[] {
-  const tables = { read: db.read, builder: db.builder<ShippingTables & HistoryTables>() };
+  const tables = { read: db.read, builder: db.builder<ShippingTables>() };
   const read = async (shipment_id: string) => {
     const shipment = await readShipment(db.read, tables.builder, shipment_id);
     if (shipment === undefined) throw new Refusal('shipment_not_found', `there is no shipment ${shipment_id}`);
@@ -76,22 +64,10 @@ function readingRoutes({ db }: Mailbox): Route[] {
       refuses: ['shipment_not_found'],
       handle: async ({ params: { number } }) => presentDetail(await read((await shipmentOfNumber(tables, number)).id)),
     }),
-    route({
-      method: 'GET',
-      path: '/v1/shipments/{shipment_id}/history',
-      tag: 'Shipments',
-      summary: 'Read what people did with a shipment, newest first',
-      params: shipmentParams,
-      query: pageQuerySchema,
-      output: pageOf(historySchema),
-      answers: 'ok',
-      refuses: ['shipment_not_found', 'invalid_cursor'],
-      async handle({ params: { shipment_id }, query: { cursor, limit } }) {
-        const before = decodeCursor(cursor, z.tuple([z.int()]))?.[0];
-        const { id } = await read(shipment_id);
-        const { items, next_cursor } = pageFrom(await listHistory(tables, id, { before, limit: limit + 1 }), limit, ({ version }) => [version]);
-        return { items: items.map(({ subject: _subject, at, ...entry }) => ({ ...entry, at: rfc3339(at) })), next_cursor };
-      },
-    }),
+    historyRoute(
+      db,
+      { path: '/v1/shipments/{shipment_id}/history', tag: 'Shipments', of: 'a shipment', refuses: ['shipment_not_found'], params: shipmentParams },
+      async ({ shipment_id }) => (await read(shipment_id)).id,
+    ),
   ];
 }

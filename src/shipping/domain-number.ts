@@ -1,21 +1,26 @@
-/** Tracking numbers: ours, made of ids, with a check character. */
+/** Numbers that people write on parcels: made of ids, with a check character. */
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
-/** `WB`, the 60 random bits at the end of the id of a shipment or parcel, and a check character. */
-export function trackingNumberOf(id: string): string {
+/** The number of a shipment or a parcel. */
+export const trackingNumberOf = (id: string): string => checkedNumber('WB', id);
+
+/** Two letters, the 60 random bits at the end of an id, and a check character. */
+export function checkedNumber(letters: string, id: string): string {
   const body = id
     .slice(id.indexOf('_') + 1)
     .toUpperCase()
     .slice(-12)
     .padStart(12, '0');
-  return `WB${body}${checkCharacter(body)}`;
+  return `${letters}${body}${checkCharacter(body)}`;
 }
 
 /** Is this written as a tracking number is? Any one character mistyped, and nearly any two neighbours swapped, makes it wrong. */
-export function isTrackingNumber(text: string): boolean {
-  const match = /^WB([0-9A-Z]{12})([0-9A-Z])$/.exec(text);
-  return match !== null && checkCharacter(match[1]!) === match[2];
+export const isTrackingNumber = (text: string): boolean => isCheckedNumber('WB', text);
+
+export function isCheckedNumber(letters: string, text: string): boolean {
+  const match = /^([A-Z]{2})([0-9A-Z]{12})([0-9A-Z])$/.exec(text);
+  return match !== null && match[1] === letters && checkCharacter(match[2]!) === match[3];
 }
 
 /** Luhn's sum over base 32: every other digit is doubled, and the digits of what that gives are added. */

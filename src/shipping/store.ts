@@ -17,6 +17,12 @@ const lock = statement<{ id: string }, ShipmentRow>(
   { json: JSON_COLUMNS },
 );
 
+const byId = statement<{ id: string }, ShipmentRow>(
+  { id: 'text' },
+  (rows) => `select shipment.* from ${rows} join shipment on shipment.id = row.id`,
+  { json: JSON_COLUMNS },
+);
+
 /** The ids of all shipments of orders; the condition on the ids is that of the index, word for word. */
 const ofOrders = statement<{ order_id: string; ordinary: string }, { id: string; order_id: string }>(
   { order_id: 'text', ordinary: 'text' },
@@ -147,6 +153,15 @@ export async function shipmentsOfOrders(read: Reader, orderIds: readonly string[
     ofOrders,
     [...new Set(orderIds)].map((order_id) => ({ order_id, ordinary: shipmentIdOf(order_id) })),
   );
+}
+
+/** The same, not locked. */
+export async function readShipments(reader: Reader, ids: readonly string[]): Promise<Shipment[]> {
+  const rows = await reader.run(
+    byId,
+    ids.map((id) => ({ id })),
+  );
+  return withParcels(reader, rows);
 }
 
 async function withParcels(read: Reader, rows: readonly ShipmentRow[]): Promise<Shipment[]> {

@@ -10,11 +10,14 @@ import { LEASE_MS, type TaskKind, type Tasks, runTasks } from '../messaging/task
 import type { Carrier } from './carrier.ts';
 import { type Outcome, type ShipmentCommand, obey, pauseAfter } from './domain.ts';
 import { unwanted } from './domain-labels.ts';
+import type { Parcel } from './domain-parcels.ts';
+import { cameBack } from './domain-returns.ts';
 import { type Shipment, type Step, about, shipmentIdOf } from './domain-shipment.ts';
 import { type RegistrationTask, claimShipments, lockShipments, markReady, postpone, saveShipments, shipmentsOfOrders } from './store.ts';
 import { type HistoryEntry, writeHistory } from './store-history.ts';
 import { lockLiveLabels, saveLabels } from './store-labels.ts';
 import { keepEvents } from './store-parcels.ts';
+import { saveReturns } from './store-returns.ts';
 
 export interface ShippingContext {
   readonly mailbox: Mailbox;
@@ -180,13 +183,20 @@ export async function keepStep(unit: Unit, before: Shipment, step: Step, act: Ac
   return after;
 }
 
-/** Saves shipments with their parcels; labels of parcels that are none any more are given back. */
+/** Saves shipments with their parcels: labels of parcels that are none any more are given back, parcels that came back are returns. */
 async function keepShipments(unit: Unit, shipments: readonly Shipment[], known: ReadonlyMap<string, Shipment>): Promise<void> {
   await saveShipments(unit.tx, shipments, known);
+  await saveReturns(
+    unit.tx,
+    shipments.flatMap((shipment) => newlyBack(shipment, known.get(shipment.id)).map((parcel) => cameBack(shipment, parcel, unit.now))),
+  );
   const opened = shipments.flatMap(({ parcels }) => parcels.filter(({ status }) => status === 'cancelled'));
   const labels = await lockLiveLabels(unit.tx, opened.map(({ id }) => id)); // oxfmt-ignore
   await saveLabels(unit.tx, labels.map((label) => unwanted(label, unit.now))); // oxfmt-ignore
 }
+
+const newlyBack = ({ parcels }: Shipment, before: Shipment | undefined): Parcel[] =>
+  parcels.filter(({ id, status }) => status === 'returned' && before?.parcels.find((parcel) => parcel.id === id)?.status !== 'returned');
 
 /** The short way is spared an entry unless it was given a name. */
 const ORDINARY: ReadonlySet<string> = new Set(['dispatch', 'deliver']);
