@@ -8,7 +8,7 @@ import { allQueues } from '../src/app.ts';
 import { SECRETS, SETTINGS, loadConfig } from '../src/config.ts';
 import { COMMANDS, EVENTS } from '../src/contracts/messages.ts';
 import { CATALOGUE } from '../src/kernel/errors.ts';
-import { createTelemetry } from '../src/kernel/telemetry.ts';
+import { type MetricDefinition, createTelemetry, metricDefinitions } from '../src/kernel/telemetry.ts';
 import { realWorld } from '../src/kernel/world.ts';
 import { VERSION } from '../src/version.ts';
 import { asyncApiDocument } from './contracts/asyncapi.ts';
@@ -88,6 +88,21 @@ export function settingsPage(settings: Readonly<Record<string, { readonly initia
   ].join('\n');
 }
 
+/** docs/metrics.md: every metric of /metrics. */
+export function metricsPage(metrics: readonly MetricDefinition[]): string {
+  return [
+    '# Metrics',
+    '',
+    'All of `/metrics`, in the format of Prometheus. Times are seconds. A histogram has `_bucket`, `_sum` and `_count`. What to watch of them, and',
+    'what to do, is in [observability.md](operating/observability.md). Written from `src/kernel/telemetry.ts` by `npm run docs`.',
+    '',
+    row('metric', 'type', 'labels', 'what it tells'),
+    row('---', '---', '---', '---'),
+    ...metrics.map(({ name, type, labels, help }) => row(code(name), type, labels.map(code).join(', '), help)),
+    '',
+  ].join('\n');
+}
+
 /** The fields of an object schema and of the objects inside it, as `lines[].sku` and their types. */
 function fieldsOf(schema: Schema, prefix = ''): [string, string][] {
   const required = new Set(schema.required);
@@ -121,6 +136,7 @@ export const PAGES: Readonly<Record<string, () => string>> = {
   ...Object.fromEntries(Object.entries(CONTRACTS).map(([type, contract]) => [schemaPath(type), () => schemaFile(type, contract)])),
   'docs/asyncapi.json': () => `${JSON.stringify(asyncApi(), null, 2)}\n`,
   'docs/errors.md': () => errorsPage(CATALOGUE),
+  'docs/metrics.md': () => metricsPage(metricDefinitions()),
   'docs/events.md': () => eventsPage(EVENTS, COMMANDS),
   'docs/operating/settings.md': () => settingsPage(SETTINGS),
 };

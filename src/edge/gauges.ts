@@ -2,12 +2,13 @@
  * Gauges that nobody keeps up to date while things happen: counted when metrics are read. What does not answer in time is left as it was
  * and said to be down, because metrics matter most when something is.
  */
+import { statfs } from 'node:fs/promises';
 import type { Metrics } from '../kernel/telemetry.ts';
 import type { World } from '../kernel/world.ts';
 import { type Standing, largestGroups, standingOf } from '../messaging/metering.ts';
 import type { Measured, Parts } from './checks.ts';
 
-export interface GaugesOptions extends Omit<Parts, 'folder'> {
+export interface GaugesOptions extends Parts {
   readonly world: World;
   readonly metrics: Metrics;
 }
@@ -38,6 +39,7 @@ export function openGauges(options: GaugesOptions): () => Promise<void> {
   async function refresh(): Promise<void> {
     await Promise.all([
       done(measureTransport(options)),
+      done(statfs(options.folder).then(({ bavail, bsize }) => metrics.dataFree.set(bavail * bsize))),
       ...services.map(async (one) => {
         const up = await done(measureMailbox(one, options, told));
         metrics.databaseUp.set({ service: one.service }, up ? 1 : 0);

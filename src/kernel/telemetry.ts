@@ -39,6 +39,7 @@ function metricsOn(registry: Registry) {
     oldestOrder: new Gauge({ name: 'waybill_orders_oldest_seconds', help: 'Time since the oldest order of a status was placed.', labelNames: ['status'], registers }),
     commits: new Histogram({ name: 'waybill_db_commit_units', help: 'Units of work that shared one commit.', labelNames: ['database'], buckets: [1, 2, 5, 10, 25, 50, 100, 250], registers }),
     databaseUp: new Gauge({ name: 'waybill_database_up', help: '1 while the database of a service answers.', labelNames: ['service'], registers }),
+    dataFree: new Gauge({ name: 'waybill_data_free_bytes', help: 'Free space where the data folder lies.', registers }),
     postgresHorizon: new Gauge({ name: 'waybill_postgres_horizon_seconds', help: 'Age of the oldest snapshot PostgreSQL has to keep old rows for.', labelNames: ['service'], registers }),
     outboxDeadRows: new Gauge({ name: 'waybill_postgres_outbox_dead_rows', help: 'Deleted rows of the outbox that PostgreSQL has not cleaned up.', labelNames: ['service'], registers }),
     outboxDepth: new Gauge({ name: 'waybill_outbox_messages', help: 'Messages committed and not yet confirmed by the broker.', labelNames: ['service'], registers }),
@@ -74,7 +75,7 @@ function metricsOn(registry: Registry) {
     spans: new Counter({ name: 'waybill_trace_spans_total', help: 'Spans handed to the collector, by whether it took them.', labelNames: ['outcome'], registers }),
     build: new Gauge({ name: 'waybill_build_info', help: 'Always 1; the version that runs.', labelNames: ['version'], registers }),
     // What every process tells, by the names others know.
-    cpu: new Gauge({ name: 'process_cpu_seconds_total', help: 'Processor time used.', registers, collect() { this.set(cpuSeconds()); } }),
+    cpu: new Counter({ name: 'process_cpu_seconds_total', help: 'Processor time used.', registers, collect() { this.reset(); this.inc(cpuSeconds()); } }),
     memory: new Gauge({ name: 'process_resident_memory_bytes', help: 'Memory in use.', registers, collect() { this.set(process.memoryUsage.rss()); } }),
     heap: new Gauge({ name: 'nodejs_heap_size_used_bytes', help: 'Of it, what JavaScript uses.', registers, collect() { this.set(process.memoryUsage().heapUsed); } }),
     started: new Gauge({ name: 'process_start_time_seconds', help: 'When the process was started, seconds since 1970.', registers }),
@@ -88,6 +89,25 @@ function cpuSeconds(): number {
 
 export interface Metrics extends ReturnType<typeof metricsOn> {
   readonly registry: Registry;
+}
+
+/** What there is to know of a metric before it has a value. */
+export interface MetricDefinition {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  readonly labels: readonly string[];
+}
+
+/** Every metric there is, in the order of the table. */
+export function metricDefinitions(): MetricDefinition[] {
+  const typeOf = (metric: object): MetricDefinition['type'] =>
+    metric instanceof Counter ? 'counter' : metric instanceof Histogram ? 'histogram' : 'gauge';
+  return Object.values(metricsOn(new Registry())).map((metric) => {
+    // The library keeps what it was made of, and does not say so in its types.
+    const { name, help, labelNames } = metric as unknown as { name: string; help: string; labelNames: readonly string[] };
+    return { name, help, labels: labelNames, type: typeOf(metric) };
+  });
 }
 
 /** Metrics on a registry of their own: two programs in one process (a test) do not meet. */

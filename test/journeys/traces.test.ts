@@ -1,10 +1,10 @@
-/** One trace from POST /v1/orders to the notification, on both transports. */
+/** One trace from POST /v1/orders to the notification, on both transports; and out of a process of its own, by settings alone. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type TestApp, startApp } from '../support/app.ts';
 import { rabbitUrl, removeTopology, throwAwayPrefix } from '../support/rabbit.ts';
-import { until } from '../support/server.ts';
+import { startServer, until } from '../support/server.ts';
 import { openShop } from '../support/shop.ts';
-import { type SeenSpan, type SeenTraces, keepTraces } from '../support/tracing.ts';
+import { type SeenSpan, type SeenTraces, keepTraces, openCollector } from '../support/tracing.ts';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const CALLER = '00f067aa0ba902b7';
@@ -71,4 +71,50 @@ describe.each(transports)('over $name', ({ rabbit }) => {
       for (const type of ['stock.reserve', 'stock.reserved', 'payment.authorized', 'order.confirmed', 'shipment.ready'])
         expect(names).toContain(`${operation} ${type}`);
   });
+});
+
+test('a process sends its spans to the collector of its settings, the last ones when it stops; its log names the trace', async () => {
+  const collector = await openCollector();
+  try {
+    const server = await startServer({
+      env: {
+        LOG_LEVEL: 'info',
+        OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+        OTEL_EXPORTER_OTLP_HEADERS: 'x-key=secret',
+        OTEL_SERVICE_NAME: 'shop',
+        OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test',
+      },
+    });
+    const post = async (path: string, body: object, headers = {}) => {
+      const answer = await fetch(server.url + path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify(body),
+      });
+      return (await answer.json()) as { id: string };
+    };
+    await post('/v1/products', { sku: 'T', name: 'Teapot', price: 100, currency: 'EUR' });
+    const { id: warehouse_id } = await post('/v1/warehouses', { name: 'Hamburg', location: 'Hamburg' });
+    await post('/v1/stock/receipts', { warehouse_id, lines: [{ sku: 'T', quantity: 1 }] });
+    const order = { customer: { id: 'c' }, currency: 'EUR', lines: [{ sku: 'T', quantity: 1 }] };
+    await post('/v1/orders', order, { traceparent: `00-${TRACE}-${CALLER}-01` });
+    const line = await until(async () => server.output().match(/.*"topic":"order.confirmed".*/)?.[0], 'the customer is told');
+    expect(JSON.parse(line)).toMatchObject({ trace_id: TRACE, span_id: expect.stringMatching(/^[0-9a-f]{16}$/) as unknown });
+    expect(await server.stop()).toEqual({ code: 0, signal: null });
+
+    expect(collector.received.every(({ path, key }) => path === '/v1/traces' && key === 'secret')).toBe(true);
+    const resources = collector.received.flatMap(({ body }) => body.resourceSpans);
+    const attributes = resources[0]!.resource.attributes.map(({ key, value }) => [key, value.stringValue]);
+    expect(attributes).toEqual(
+      expect.arrayContaining([
+        ['service.name', 'shop'],
+        ['deployment.environment.name', 'test'],
+      ]),
+    );
+    const spans = resources.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans));
+    const names = new Set(spans.filter(({ traceId }) => traceId === TRACE).map(({ name }) => name));
+    for (const name of ['POST /v1/orders', 'create order.confirmed', 'process order.confirmed']) expect(names).toContain(name);
+  } finally {
+    await collector.close();
+  }
 });

@@ -1,8 +1,12 @@
 /** What metrics say when something waits or fails; test/edge/metrics.test.ts says which of them are tested here. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openGauges } from '../../src/edge/gauges.ts';
 import { Fault } from '../../src/kernel/errors.ts';
 import { type Telemetry, createTelemetry } from '../../src/kernel/telemetry.ts';
+import { embeddedTransport } from '../../src/messaging/embedded.ts';
 import { databases } from '../support/databases.ts';
 import { samplesIn, valueOf } from '../support/metrics.ts';
 import {
@@ -31,7 +35,7 @@ describe.each(databases())('metrics of messages on $name', (database) => {
   afterEach(() => bench.close());
 
   const refresher = (stations: readonly Station[]) =>
-    openGauges({ transport, services: stations, measures: [], consumes: true, world: bench.world, metrics: telemetry.metrics });
+    openGauges({ transport, services: stations, measures: [], consumes: true, folder: tmpdir(), world: bench.world, metrics: telemetry.metrics });
   async function read(...stations: readonly Station[]): Promise<(name: string, labels?: Record<string, string>) => number | undefined> {
     await refresher(stations)();
     const samples = await samplesIn(telemetry.metrics);
@@ -109,23 +113,32 @@ describe.each(databases())('metrics of messages on $name', (database) => {
   });
 
   it('a queue says what waits in it, what is in hand, and who takes from it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'waybill-bus-'));
+    const bus = embeddedTransport({ file: join(folder, 'bus.db'), world: bench.world, telemetry });
+    await bus.start();
     const gate = Promise.withResolvers<void>();
     const slow = recording(['stock.release'], 'inbox', () => gate.promise);
-    const inventory = await bench.service('inventory', { telemetry, subscriptions: [slow], parts: ['consumer'] });
-    const orders = await bench.service('orders', { telemetry, parts: ['relay'] });
-    await say(orders, 'a', 'b');
-    const depths = async () => {
-      await bench.transport.depths();
-      const samples = await samplesIn(benchTelemetry.metrics);
+    const inventory = await bench.service('inventory', { transport: bus, telemetry, subscriptions: [slow], parts: ['consumer'] });
+    const orders = await bench.service('orders', { transport: bus, telemetry, parts: ['relay'] });
+    const told = async () => {
+      await bus.depths();
+      const samples = await samplesIn(telemetry.metrics);
       return ['waybill_queue_messages', 'waybill_queue_unsettled_messages', 'waybill_queue_consumers'].map((name) =>
         valueOf(samples, name, { queue: 'inventory' }),
       );
     };
-    await until('both are in hand', async () => (await depths())[1] === 2);
-    expect(await depths()).toEqual([2, 2, 1]);
-    gate.resolve();
-    await until('both are handled', async () => (await inventory.count('effect')) === 2);
-    await until('the queue is empty', async () => (await depths())[0] === 0);
+    try {
+      await say(orders, 'a', 'b');
+      await until('both are in hand', async () => (await told())[1] === 2);
+      expect(await told()).toEqual([2, 2, 1]);
+      gate.resolve();
+      await until('the queue is empty', async () => (await told())[0] === 0);
+    } finally {
+      gate.resolve();
+      await Promise.all([orders.stop(), inventory.stop()]);
+      await bus.stop();
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 
   it('a database that does not answer is down; the others are told all the same', async () => {

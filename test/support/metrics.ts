@@ -23,17 +23,3 @@ export function valueOf(samples: readonly Sample[], name: string, labels: Readon
   const found = samples.filter((sample) => sample.name === name && Object.entries(labels).every(([key, of]) => sample.labels[key] === of));
   return found.length === 0 ? undefined : found.reduce((sum, { value }) => sum + value, 0);
 }
-
-export interface MetricDefinition {
-  readonly name: string;
-  readonly type: string;
-  readonly help: string;
-  readonly labels: readonly string[];
-}
-
-/** Every metric there is, from the objects themselves: what has never moved is told, too. */
-export const definitionsOf = ({ registry: _registry, ...metrics }: Metrics): MetricDefinition[] =>
-  Object.values(metrics).map((metric) => {
-    const { name, help, labelNames } = metric as unknown as { name: string; help: string; labelNames: readonly string[] };
-    return { name, help, labels: labelNames, type: metric.constructor.name.toLowerCase() };
-  });
