@@ -13,7 +13,7 @@ import { freshOf } from './dedupe.ts';
 import { forgetFailures } from './failures.ts';
 import type { Unit } from './mailbox.ts';
 import type { Subscription } from './service.ts';
-import type { Delivery } from './transport.ts';
+import type { Delivery, Told } from './transport.ts';
 
 /** Handlers of one batch may take this long. The database ends a transaction that stands still sooner. */
 const DEADLINE_MS = 60_000;
@@ -50,7 +50,7 @@ export function sort(deliveries: readonly Delivery[], routing: Routing): Sorted 
   const sound: Message[] = [];
   const unsound: { message: Message; fault: Fault }[] = [];
   for (const delivery of deliveries) {
-    if (delivery.undecodable !== undefined) unsound.push(undecodable(delivery.undecodable, 'it is not JSON'));
+    if (delivery.undecodable !== undefined) unsound.push(undecodable(delivery.undecodable, 'it is not JSON', delivery.about));
     for (const message of delivery.messages) {
       const trusted = delivery.trusted === true && message.redrive === undefined && routing.has(message.type);
       const wrong = trusted ? undefined : check(message, routing);
@@ -61,9 +61,13 @@ export function sort(deliveries: readonly Delivery[], routing: Routing): Sorted 
   return { sound, unsound };
 }
 
-const text = z.string().max(200);
+/** No control characters: these are columns of rows, and PostgreSQL keeps no NUL. */
+const text = z
+  .string()
+  .max(200)
+  .regex(/^\P{Cc}*$/u);
 const envelopeSchema = z.object({
-  id: z.string().min(1).max(64),
+  id: text.min(1).max(64),
   type: text.min(1),
   source: text,
   time: z.int(),
@@ -78,7 +82,7 @@ const envelopeSchema = z.object({
 
 function check(message: Message, routing: Routing): { message: Message; fault: Fault } | undefined {
   const envelope = envelopeSchema.safeParse(message);
-  if (!envelope.success) return undecodable(JSON.stringify(message), z.prettifyError(envelope.error));
+  if (!envelope.success) return undecodable(JSON.stringify(message), z.prettifyError(envelope.error), message);
   const about = `${message.type} about ${message.subject}`;
   const violation = (why: string): { message: Message; fault: Fault } => ({ message, fault: new Fault('contract_violation', `${about}: ${why}`) });
   if (message.hops > HOPS_MAX) return { message, fault: new Fault('too_many_hops', `${about} is message ${message.hops} of one chain`) };
@@ -89,11 +93,33 @@ function check(message: Message, routing: Routing): { message: Message; fault: F
   return data.success ? undefined : violation(z.prettifyError(data.error));
 }
 
-/** An envelope for what has none; the id is of the content, so that the same content is one dead letter. */
-export function undecodable(raw: string, why: string): { message: Message; fault: Fault } {
-  const id = `raw_${createHash('sha256').update(raw).digest('hex').slice(0, 40)}`;
-  const message: Message = { id, type: 'undecodable', source: '', time: 0, subject: id, partitionkey: id, correlationid: id, hops: 1, data: raw };
-  return { message, fault: new Fault('contract_violation', `a message cannot be decoded: ${why}`) };
+/**
+ * An envelope for what has none, out of what was told beside it: so that the order that waits for it can say so. The id is of the content and of
+ * the id told, so that copies of one message are one dead letter, and two messages spoilt alike are two.
+ */
+export function undecodable(raw: string, why: string, about: Told = {}): { message: Message; fault: Fault } {
+  const told = credible(about);
+  const hash = createHash('sha256')
+    .update(raw)
+    .update(told.id === undefined ? '' : `\n${told.id}`);
+  const id = `raw_${hash.digest('hex').slice(0, 40)}`;
+  const correlationid = told.correlationid ?? told.subject ?? id;
+  const { type = 'undecodable', source = '', time = 0, subject = id, partitionkey = correlationid, sequence } = told;
+  const place = sequence === undefined ? {} : { sequence };
+  const message: Message = { id, type, source, time, subject, ...place, partitionkey, correlationid, hops: 1, data: raw };
+  const name = [told.type, told.id, told.source && `from ${told.source}`, told.subject && `about ${told.subject}`].filter(Boolean).join(' ');
+  return { message, fault: new Fault('contract_violation', `${name === '' ? 'a message' : name} cannot be decoded: ${why}`) };
+}
+
+/** Of what was told, what an envelope may hold. */
+function credible(about: Told): Told {
+  const fields = envelopeSchema.shape;
+  const names = ['id', 'type', 'source', 'time', 'subject', 'sequence', 'partitionkey', 'correlationid'] as const;
+  return Object.fromEntries(
+    names
+      .filter((name) => about[name] !== undefined && about[name] !== '' && fields[name].safeParse(about[name]).success)
+      .map((name) => [name, about[name]]),
+  );
 }
 
 /** Handles sound messages in the transaction of `unit`. Answers how many of them were duplicates, parked or stale. */

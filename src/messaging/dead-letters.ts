@@ -156,7 +156,9 @@ export async function bury(
   { world, destination, attempts, firstAt }: Burial,
 ): Promise<void> {
   const code = codeOf(thrown);
-  const { message: error, stack } = thrown instanceof Error ? thrown : new Error(String(thrown));
+  const { message: said, stack: told } = thrown instanceof Error ? thrown : new Error(String(thrown));
+  // An error may quote what it met, and PostgreSQL keeps no NUL.
+  const [error, stack] = [said.replaceAll('\0', '\ufffd'), told?.replaceAll('\0', '\ufffd')];
   const distinct = [...new Map(messages.map((message) => [message.id, message])).values()];
   const rows = distinct.map((message): Row => {
     const { attempt: _attempt, redrive, ...original } = message;

@@ -208,7 +208,7 @@ async function openSubscription(
     }
   }
 
-  function handOut(one: Pending, { messages, undecodable }: Decoded, count: number): Delivery {
+  function handOut(one: Pending, { messages, undecodable, about }: Decoded, count: number): Delivery {
     const { message } = one;
     let settled = false;
     const settle = (act: () => void): void => {
@@ -222,7 +222,7 @@ async function openSubscription(
     };
     return {
       messages,
-      ...(undecodable === undefined ? {} : { undecodable }),
+      ...(undecodable === undefined ? {} : { undecodable, about }),
       deliveries: deliveriesOf(message.properties, message.fields.redelivered),
       ack: () => settle(() => void (one.state = 'acked')),
       release: () =>

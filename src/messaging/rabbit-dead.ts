@@ -40,7 +40,7 @@ export function openDeadIngester({ mailbox, transport, telemetry }: DeadIngester
 
   async function ingest(deliveries: readonly Delivery[]): Promise<void> {
     const messages = deliveries.flatMap((delivery) =>
-      delivery.undecodable === undefined ? delivery.messages : [undecodable(delivery.undecodable, 'it is not JSON').message],
+      delivery.undecodable === undefined ? delivery.messages : [undecodable(delivery.undecodable, 'it is not JSON', delivery.about).message],
     );
     const buried = await mailbox.write(async (unit) => {
       const known = await unit.tx.run(

@@ -123,11 +123,34 @@ describe('what others send', () => {
     ['a batch of something else', '[1]', { contentType: 'application/cloudevents-batch+json' }],
     ['a batch that is none', '{}', { contentType: 'application/cloudevents-batch+json' }],
   ])('is kept as it came when it is %s', (_what, body, properties) => {
-    expect(foreign(body, properties)).toEqual({ messages: [], undecodable: body });
+    expect(foreign(body, properties)).toMatchObject({ messages: [], undecodable: body });
+  });
+
+  test('that cannot be read is told of by its headers and properties, and by nothing made up', () => {
+    const headers = { cloudEvents_subject: 'ord_1', cloudEvents_sequence: '00000000000000000007', cloudEvents_partitionkey: 'k' };
+    const properties = { messageId: 'e1', type: 'stock.reserved', appId: 'inventory', correlationId: 'ord_9', timestamp: 1_700_000_000 };
+    expect(foreign('not { json', { ...properties, headers })).toEqual({
+      messages: [],
+      undecodable: 'not { json',
+      about: {
+        id: 'e1',
+        type: 'stock.reserved',
+        source: 'inventory',
+        time: 1_700_000_000_000,
+        subject: 'ord_1',
+        sequence: 7,
+        partitionkey: 'k',
+        correlationid: 'ord_9',
+      },
+    });
+    expect(foreign('not { json', { contentType: 'application/cloudevents-batch+json', correlationId: 'ord_9' })).toMatchObject({
+      about: { correlationid: 'ord_9' },
+    });
+    expect(foreign('not { json', { headers: { cloudEvents_subject: 5 } })).toEqual({ messages: [], undecodable: 'not { json', about: {} });
   });
 
   test('is kept in base 64 when it is no text', () => {
-    expect(foreign(Buffer.from([0xff, 0x00, 0xfe]), { messageId: 'e1', type: 't' })).toEqual({ messages: [], undecodable: 'base64:/wD+' });
+    expect(foreign(Buffer.from([0xff, 0x00, 0xfe]), { messageId: 'e1', type: 't' })).toMatchObject({ messages: [], undecodable: 'base64:/wD+' });
   });
 });
 

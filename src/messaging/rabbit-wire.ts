@@ -14,6 +14,7 @@ import type { Message } from '../contracts/envelope.ts';
 import { rfc3339 } from '../kernel/time.ts';
 import { readTraceparent } from '../kernel/tracing.ts';
 import type { Pack } from './outbox.ts';
+import type { Told } from './transport.ts';
 
 const BATCH = 'application/cloudevents-batch+json';
 const STRUCTURED = 'application/cloudevents+json';
@@ -59,8 +60,8 @@ function toEvent({ time, sequence, ...message }: Message): Event {
 
 /** What came out of an AMQP message: messages, or what could not be read, as text. */
 export type Decoded =
-  | { readonly messages: readonly Message[]; readonly undecodable?: never }
-  | { readonly messages: readonly []; readonly undecodable: string };
+  | { readonly messages: readonly Message[]; readonly undecodable?: never; readonly about?: never }
+  | { readonly messages: readonly []; readonly undecodable: string; readonly about: Told };
 
 /** Reads what anybody may have sent. What is missing in an envelope is left for the consumer to complain about. Pure. */
 export function decode(body: Buffer, properties: MessageProperties): Decoded {
@@ -81,7 +82,15 @@ export function decode(body: Buffer, properties: MessageProperties): Decoded {
   } catch {
     // Not JSON: told below, as it came.
   }
-  return { messages: [], undecodable: isUtf8(body) ? body.toString() : `base64:${body.toString('base64')}` };
+  return { messages: [], undecodable: isUtf8(body) ? body.toString() : `base64:${body.toString('base64')}`, about: toldBy(properties) };
+}
+
+/** What properties and headers say of a message, without anything made up. */
+function toldBy(properties: MessageProperties): Told {
+  const given = attributesOf(properties);
+  const { id, type, source, time, subject, sequence, partitionkey, correlationid } = toMessage(given, undefined);
+  const told = Object.entries({ id, type, source, time, subject, sequence, partitionkey, correlationid });
+  return Object.fromEntries(told.filter(([name, value]) => given[name] !== undefined && value !== undefined && value !== '')) as Told;
 }
 
 type Attributes = Readonly<Record<string, unknown>>;

@@ -19,12 +19,17 @@ export interface Queue {
   readonly types: readonly string[];
 }
 
+/** Attributes of a message whose body nobody can read; of the first one, where there were several. As they came: nobody has checked them. */
+export type Told = Partial<Pick<Message, 'id' | 'type' | 'source' | 'time' | 'subject' | 'sequence' | 'partitionkey' | 'correlationid'>>;
+
 export interface Delivery {
   readonly messages: readonly Message[];
   /** This process validated these very messages when they were said; everything else is validated when it arrives. */
   readonly trusted?: boolean;
   /** What could not be decoded; then there are no messages. */
   readonly undecodable?: string;
+  /** What the transport itself could tell of that: its headers are apart from the body. */
+  readonly about?: Told;
   /** How often it was handed out before: 0 the first time. After a crash it may count one more than were seen. */
   readonly deliveries: number;
   /** Done with: will not come again. Late or double calls are no harm. */

@@ -175,6 +175,40 @@ describe.each(databases())('a consumer on $name', (database) => {
     expect(await station.count('timer')).toBe(0);
   });
 
+  it('what cannot be read keeps what the transport told of it, so that the order that waits for it is named', async () => {
+    const station = await inventory();
+    const about = {
+      id: 'msg_1',
+      type: 'stock.release',
+      source: 'orders',
+      time: 5,
+      subject: 'ord_1',
+      sequence: 3,
+      partitionkey: 'k',
+      correlationid: 'ord_1',
+    };
+    await transport.deliver([], { undecodable: 'garbage', about });
+    await transport.deliver([], { undecodable: 'garbage', about, deliveries: 1 }); // another copy
+    await transport.deliver([], {
+      undecodable: 'garbage',
+      about: { id: 'msg_2', correlationid: 'ord_2', subject: 'x'.repeat(300), source: 'a\u0000b' },
+    });
+    await transport.deliver([command('ord_3', { subject: 'a\u0000b', correlationid: 'ord_3' })]); // readable, and no envelope
+    const { items } = await deadLetters.list(station.mailbox.db, {}, undefined, 50);
+    expect(items.map(({ type, source, subject, sequence, correlationid }) => [type, source, subject, sequence, correlationid])).toEqual([
+      ['stock.release', 'orders', items[0]!.message_id, null, 'ord_3'],
+      ['undecodable', '', items[1]!.message_id, null, 'ord_2'],
+      ['stock.release', 'orders', 'ord_1', 3, 'ord_1'],
+    ]);
+    expect(items.at(-1)).toMatchObject({
+      error: 'stock.release msg_1 from orders about ord_1 cannot be decoded: it is not JSON',
+      message: { partitionkey: 'k', time: 5, data: 'garbage' },
+    });
+    const said = (): Message[] => transport.published.filter(({ type }) => type === 'message.dead_lettered').flatMap(({ messages }) => messages);
+    await until('it is said', () => new Set(said().map(({ correlationid }) => correlationid)).size === 3);
+    expect(said().find(({ correlationid }) => correlationid === 'ord_1')!.data).toMatchObject({ message_type: 'stock.release' });
+  });
+
   it('K22 a message that caused itself too often is a dead letter, and cannot be answered before', async () => {
     const station = await inventory();
     await transport.deliver([command('loop', { hops: 65 })]);

@@ -191,6 +191,12 @@ describe.each(databases())('dead letters on $name', (database) => {
     expect(await countOpen(db())).toBe(20);
   });
 
+  it('an error that quotes what no database keeps is kept all the same', async () => {
+    const burial = { world: bench.world, destination: 'inventory', attempts: 1, firstAt: 1 };
+    await station.mailbox.write((unit) => deadLetters.bury(unit, [command('o1')], new Error('unexpected "a\0b"'), burial));
+    expect((await deadLetters.list(db(), {}, undefined, 1)).items[0]!.error).toBe('unexpected "a\ufffdb"');
+  });
+
   it('a dead letter about a dead letter says nothing more', async () => {
     await transport.deliver([command('o1', { type: 'message.dead_lettered', data: {} })]);
     await transport.deliver([command('o2')]);
