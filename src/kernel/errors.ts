@@ -76,7 +76,7 @@ export const CATALOGUE = {
   shipment_state: entry('conflict', false, 'The shipment is not in a state that allows this.', 'Read the shipment; its status says what is possible.'),
   return_not_found: entry('not_found', false, 'There is no return with this id.', 'Look for it with GET /v1/returns.'),
   return_state: entry('conflict', false, 'The return is not in a state that allows this.', 'Read the return; its status says what is possible.'),
-  not_returnable: entry('unprocessable', false, 'More is to be returned than was delivered and is in no other return.', 'Ask GET /v1/returns/returnable what may be returned.'),
+  not_returnable: entry('unprocessable', false, 'More is to be returned than was delivered and is in no other return.', 'Ask GET /v1/returns/returnable/{order_id} what may be returned.'),
   notification_not_found: entry('not_found', false, 'There is no notification with this id.', 'Look for it with GET /v1/notifications.'),
   // Operating
   dead_letter_not_found: entry('not_found', false, 'There is no dead letter with this id.', 'Look for it with GET /v1/dead-letters.'),

@@ -117,13 +117,13 @@ function readingRoutes({ db }: Mailbox): Route[] {
     }),
     route({
       method: 'GET',
-      path: '/v1/returns/returnable',
+      path: '/v1/returns/returnable/{order_id}',
       tag: 'Returns',
       summary: 'Ask what may still be returned of an order',
-      query: z.object({ order_id: idSchema('ord') }),
+      params: z.object({ order_id: idSchema('ord') }),
       output: z.object({ items: z.array(returnableSchema) }),
       answers: 'ok',
-      handle: async ({ query: { order_id } }) => ({ items: await returnableOf(db.read, order_id) }),
+      handle: async ({ params: { order_id } }) => ({ items: await returnableOf(db.read, order_id) }),
     }),
     route({
       ...ofReturns,

@@ -45,7 +45,11 @@ describe.each(databases())('returns on $name', ({ open }) => {
           next_cursor: string | null;
         }>,
       returnable: async () =>
-        ((await call(test.service, 'GET', '/v1/returns/returnable', { query: { order_id: 'ord_1' } })) as { items: { returnable: number }[] }).items,
+        (
+          (await call(test.service, 'GET', '/v1/returns/returnable/{order_id}', { params: { order_id: 'ord_1' } })) as {
+            items: { returnable: number }[];
+          }
+        ).items,
       history: async (return_id: string) =>
         ((await call(test.service, 'GET', `${path}/history`, { params: params(return_id) })) as { items: { action: string }[] }).items,
       /** An order whose shipment has left. */
