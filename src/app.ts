@@ -12,10 +12,9 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AmqpConfig, Config, Part, ServiceName } from './config.ts';
 import { SERVICES, isLoopback } from './config.ts';
+import { type Tools as CrewTools, buildServices, openCrew, openDatabase, runnablesOf } from './crew.ts';
 import type { Database } from './db/database.ts';
 import { migrate } from './db/migrate.ts';
-import { openPostgres } from './db/postgres.ts';
-import { openSqlite } from './db/sqlite.ts';
 import { auditorService } from './auditor/service.ts';
 import { type Parts, backlogOf, checksOf } from './edge/checks.ts';
 import { consoleDoors } from './edge/console.ts';
@@ -25,7 +24,6 @@ import { healthDoors } from './edge/health.ts';
 import { type Edge, openEdge } from './edge/http.ts';
 import { operationRoutes } from './edge/operations.ts';
 import { openPressure } from './edge/pressure.ts';
-import { inventoryService } from './inventory/service.ts';
 import { Fault } from './kernel/errors.ts';
 import { watchEventLoop } from './kernel/event-loop.ts';
 import { type Runnable, runnable, startAll, stopAll } from './kernel/lifecycle.ts';
@@ -34,19 +32,12 @@ import { type World, realWorld } from './kernel/world.ts';
 import { queueOf } from './messaging/consumer.ts';
 import { embeddedTransport } from './messaging/embedded.ts';
 import { mailboxElsewhere } from './messaging/elsewhere.ts';
-import type { Mailbox } from './messaging/mailbox.ts';
-import { mailboxMigrations, messagingFor } from './messaging/messaging.ts';
+import { mailboxMigrations } from './messaging/messaging.ts';
 import { openDeadIngester } from './messaging/rabbit-dead.ts';
 import { type RabbitTransport, rabbitTransport } from './messaging/rabbit.ts';
 import type { Route, Service } from './messaging/service.ts';
 import type { Queue } from './messaging/transport.ts';
-import { logChannel, smtpChannel } from './notifications/channels.ts';
-import { notificationsService } from './notifications/service.ts';
-import { ordersService } from './orders/service.ts';
-import { simulatedGateway } from './payments/gateway.ts';
-import { paymentsService } from './payments/service.ts';
-import { simulatedCarrier } from './shipping/carrier.ts';
-import { shippingService } from './shipping/service.ts';
+import { openThread } from './threads.ts';
 import { VERSION } from './version.ts';
 
 export interface App extends Runnable {
@@ -59,6 +50,8 @@ export interface AppOptions {
   readonly telemetry?: Telemetry;
   /** For tests: an answer that is not as its schema says is a 500. */
   readonly checkAnswers?: boolean;
+  /** Lets some services have a thread of their own; their world is the real one, and their telemetry as the settings say. */
+  readonly secondThread?: boolean;
 }
 
 type Tools = Required<AppOptions>;
@@ -66,7 +59,7 @@ type Tools = Required<AppOptions>;
 /** The program, not yet started. `start` throws a Fault whose message is for the person who started it. */
 export function buildApp(
   config: Config,
-  { world = realWorld(), telemetry = createTelemetry({ level: config.logLevel }), checkAnswers = false }: AppOptions = {},
+  { world = realWorld(), telemetry = createTelemetry({ level: config.logLevel }), checkAnswers = false, secondThread = false }: AppOptions = {},
 ): App {
   let edge: Edge | undefined;
   let things: readonly Runnable[] = [];
@@ -74,7 +67,7 @@ export function buildApp(
     'waybill',
     async () => {
       prepareFolder(config.dataDir);
-      ({ edge, things } = compose(config, { world, telemetry, checkAnswers }));
+      ({ edge, things } = compose(config, { world, telemetry, checkAnswers, secondThread }));
       await startAll(things);
     },
     () => stopAll(things),
@@ -106,10 +99,9 @@ const onStop = (name: string, stop: () => Promise<void> | void): Runnable => run
 function compose(config: Config, tools: Tools): { edge: Edge; things: Runnable[] } {
   const rabbit = config.amqp && openRabbit(config.amqp, config, tools);
   const transport = rabbit ?? embeddedTransport({ file: join(config.dataDir, 'bus.db'), ...tools });
-  const databases = new Map(config.services.map((name) => [name, openDatabase(name, config, tools)]));
-  const messagings = new Map([...databases].map(([service, db]) => [service, messagingFor({ service, db, transport, ...tools })]));
-  const everything = buildServices((name) => messagings.get(name)?.mailbox ?? mailboxElsewhere(name, tools.world), config, tools);
-  const services = everything.filter(({ name }) => messagings.has(name as ServiceName));
+  const thread = tools.secondThread ? openThread(config, transport, tools) : undefined;
+  const crew = openCrew(config, { transport, shared: thread?.shared, elsewhere: thread?.elsewhere, ...tools });
+  const { databases, messagings, services } = crew;
   const audited = auditedDatabases(databases, config, tools);
   const auditor = auditorService({ databases: Object.fromEntries(audited), ...tools });
 
@@ -120,12 +112,10 @@ function compose(config: Config, tools: Tools): { edge: Edge; things: Runnable[]
     onStart('migrations', () => migrateAll(services, databases, tools.world)),
     ...[...messagings.values()].map(({ timekeeper }) => timekeeper),
     // Of all services, whichever run here: what is said before the first start of another must find its queue.
-    onStart('queues', () => transport.declare(queuesOf(everything))),
+    onStart('queues', () => transport.declare(queuesOf(crew.everything))),
   ];
-  const relays = [...messagings.values()].flatMap(({ relay, scheduler }) => [relay, scheduler]);
-  const consumers = services.map(({ name, subscriptions }) => messagings.get(name as ServiceName)!.consumer(subscriptions));
+  const { relays, workers } = runnablesOf(crew, (name) => thread?.runs(name) !== true);
   const ingesters = rabbit ? [...messagings.values()].map(({ mailbox }) => openDeadIngester({ mailbox, transport: rabbit, ...tools })) : [];
-  const workers = [...services.flatMap(({ runnables }) => runnables), ...consumers, ...ingesters, ...auditor.runnables];
   const runs = (part: Part, things: readonly Runnable[]): readonly Runnable[] => (config.parts.includes(part) ? things : []);
   const doors = openDoors(
     config,
@@ -139,17 +129,24 @@ function compose(config: Config, tools: Tools): { edge: Edge; things: Runnable[]
     config.parts.includes('api') ? [...services, auditor].flatMap(({ routes }) => routes) : [],
     tools,
   );
-  return { edge: doors.edge, things: [...foundation, ...runs('relay', relays), ...runs('worker', workers), ...doors.things] };
+  const things = [
+    ...foundation,
+    ...runs('relay', relays),
+    ...(thread === undefined ? [] : [thread]),
+    ...runs('worker', [...workers, ...ingesters, ...auditor.runnables]),
+    ...doors.things,
+  ];
+  return { edge: doors.edge, things };
 }
 
 const queuesOf = (services: readonly Service[]): Queue[] => services.map(({ name, subscriptions }) => queueOf(name, subscriptions));
 
 /** All services as tables of contents, without running any. */
-export const allServices = (config: Config, tools: Omit<Tools, 'checkAnswers'>): Service[] =>
+export const allServices = (config: Config, tools: CrewTools): Service[] =>
   buildServices((name) => mailboxElsewhere(name, tools.world), config, tools);
 
 /** The queues of all services, without running any. */
-export const allQueues = (config: Config, tools: Omit<Tools, 'checkAnswers'>): Queue[] => queuesOf(allServices(config, tools));
+export const allQueues = (config: Config, tools: CrewTools): Queue[] => queuesOf(allServices(config, tools));
 
 function openRabbit({ url, prefix, tls }: AmqpConfig, { services }: Config, tools: Tools): RabbitTransport {
   const client = services.length === SERVICES.length ? 'waybill' : `waybill ${services.join(',')}`;
@@ -211,28 +208,6 @@ function openDoors(
 
 /** Connections to the databases of others, which are only read, and not in a hurry. */
 const AUDIT_POOL = 2;
-
-function openDatabase(name: ServiceName, config: Config, { world, telemetry: { metrics } }: Tools): Database {
-  const { databaseUrl, dataDir, databasePool: poolMax, databasePooler: handedAround } = config;
-  if (databaseUrl !== undefined) return openPostgres({ name, url: databaseUrl, schema: `waybill_${name}`, metrics, world, poolMax, handedAround });
-  return openSqlite({ name, file: join(dataDir, `${name}.db`), metrics });
-}
-
-/** Every service with what it needs of the outside and of others: orders reads the catalogue through a port, because siblings never meet. */
-function buildServices(mailboxOf: (name: ServiceName) => Mailbox, config: Config, { world, telemetry }: Omit<Tools, 'checkAnswers'>): Service[] {
-  const context = (name: ServiceName) => ({ mailbox: mailboxOf(name), telemetry });
-  const gateway = simulatedGateway({ world });
-  const channels = [logChannel(telemetry), ...(config.smtpUrl === undefined ? [] : [smtpChannel({ url: config.smtpUrl, from: config.mailFrom })])];
-  const inventory = inventoryService(context('inventory'));
-  const catalogue = config.services.includes('inventory') ? inventory.catalogue : undefined; // else it is asked by message
-  return [
-    inventory,
-    ordersService({ ...context('orders'), catalogue, defaultToken: gateway.defaultToken, deadlines: config.deadlines }),
-    paymentsService({ ...context('payments'), gateway }),
-    shippingService({ ...context('shipping'), carrier: simulatedCarrier({ world }) }),
-    notificationsService({ ...context('notifications'), channels }),
-  ];
-}
 
 async function migrateAll(services: readonly Service[], databases: ReadonlyMap<string, Database>, world: World): Promise<void> {
   for (const { name, migrations } of services)

@@ -7,6 +7,7 @@
  */
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { readFailpoints } from './kernel/failpoints.ts';
 import { SAMPLINGS, type TracingOptions } from './kernel/tracing.ts';
@@ -106,6 +107,7 @@ export const SETTINGS = {
   PORT: setting('8000', 'The port to listen on; 0 takes any free one.', wholeNumber(0, 65_535)),
   ALLOW_UNPROTECTED: setting('false', '`true` says that something else (a private network, a proxy that asks for a login) keeps strangers away: Waybill has no keys yet, so whoever reaches it may do everything.', flag),
   DATA_DIR: setting('./data', 'The folder of the SQLite files. One process at a time.', z.string().min(1, 'must name a folder')),
+  THREADS: setting('2', 'How many threads the program may use, 1 or 2. With 2 (and two cores), payments, inventory, shipping and notifications work in a second one. Over PostgreSQL or RabbitMQ it has no effect: there processes divide the work.', wholeNumber(1, 2)),
   DATABASE_URL: setting(undefined, 'A PostgreSQL database, e.g. `postgres://user:secret@host:5432/waybill`: a schema for each service in place of a file. Without AMQP_URL the message bus stays in DATA_DIR.', url('postgres:', 'postgresql:')),
   DATABASE_POOL: setting('8', 'Connections to PostgreSQL, at most, for each service this process runs. See scale.md for how many a server needs in all.', wholeNumber(2, 500)),
   DATABASE_POOLER: setting('none', '`transaction` when a pooler such as PgBouncer stands between that hands connections around after each transaction.', z.enum(['none', 'transaction'], 'must be none or transaction')),
@@ -153,6 +155,8 @@ export interface Config {
   readonly port: number;
   readonly allowUnprotected: boolean;
   readonly dataDir: string;
+  /** 2: some services have a thread of their own. */
+  readonly threads: number;
   readonly databaseUrl: string | undefined;
   /** Connections for each service. */
   readonly databasePool: number;
@@ -240,6 +244,7 @@ function toConfig(values: Values): Config {
     port: values.PORT,
     allowUnprotected: values.ALLOW_UNPROTECTED,
     dataDir: values.DATA_DIR,
+    threads: values.DATABASE_URL === undefined && values.AMQP_URL === undefined ? Math.min(values.THREADS, availableParallelism()) : 1,
     databaseUrl: values.DATABASE_URL,
     databasePool: values.DATABASE_POOL,
     databasePooler: values.DATABASE_POOLER === 'transaction',

@@ -12,8 +12,9 @@ import { type App, buildApp } from './app.ts';
 import { type Config, ConfigError, type Environment, loadConfig, processEnvironment } from './config.ts';
 import { Fault } from './kernel/errors.ts';
 import { armFailpoints } from './kernel/failpoints.ts';
-import { type Telemetry, createTelemetry } from './kernel/telemetry.ts';
+import type { Telemetry } from './kernel/telemetry.ts';
 import { realWorld } from './kernel/world.ts';
+import { openTelemetry } from './telemetry.ts';
 import { VERSION } from './version.ts';
 
 /** For the command line, which knows the program by this file. */
@@ -36,7 +37,7 @@ export async function runServer(environment: Environment = processEnvironment())
   }
   armFailpoints(config.failpoints);
   const { telemetry, close } = await openTelemetry(config);
-  const app = buildApp(config, { telemetry });
+  const app = buildApp(config, { telemetry, secondThread: config.threads > 1 });
   const asked = stopSignal();
   try {
     await Promise.race([app.start(), asked.first]);
@@ -50,17 +51,6 @@ export async function runServer(environment: Environment = processEnvironment())
     asked.forget();
     await close();
   }
-}
-
-/** With traces only where the settings say where they go: what makes them is not even loaded otherwise. */
-async function openTelemetry({ logLevel, tracing: options }: Config): Promise<{ telemetry: Telemetry; close(): Promise<void> }> {
-  const telemetry = createTelemetry({ level: logLevel });
-  if (options === undefined) return { telemetry, close: async () => undefined };
-  const world = realWorld();
-  const resource = { ...options.resource, 'service.version': VERSION, 'service.instance.id': world.id('pid') };
-  const { openTracing } = await import('./kernel/open-telemetry.ts');
-  const tracing = openTracing({ ...options, resource }, { telemetry, world });
-  return { telemetry: { ...telemetry, tracer: tracing.tracer }, close: () => tracing.stop() };
 }
 
 /** The folder holds what neither PostgreSQL nor RabbitMQ does. */

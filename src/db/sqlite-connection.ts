@@ -8,8 +8,8 @@ import type { Runner } from './unit.ts';
 
 /** Texts of `query` and `raw` kept prepared. Those of `run` are few, and all are kept. */
 const CACHE_MAX = 500;
-/** How long a connection waits, standing still, for another process to let go of the file. */
-const BUSY_MAX_MS = 5_000;
+/** How long another thread or process is waited for to let go of the file; a connection that is being opened, or only reads, stands still for it. */
+export const BUSY_MAX_MS = 5_000;
 
 // Rows arrive as one JSON text. Per row of 6 columns (10 columns), inserted 1, 20 and 200 at a time (Node 26.10, SQLite 3.53, 2 cores):
 //   json_each    4.1 (5.1)   2.4 (3.0)   1.6 (2.9) µs     each row is a text, parsed again for each column
@@ -113,6 +113,9 @@ const IOERR = 10;
 const FULL = 13;
 const CANTOPEN = 14;
 const PROTOCOL = 15;
+
+/** Somebody else holds the file. */
+export const isBusy = (error: unknown): boolean => error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === BUSY;
 
 /** SQLite's own errors as Faults; anything else as it is. */
 export function translate(error: unknown): unknown {

@@ -1,5 +1,5 @@
 /**
- * SQLite: one file, one writing connection, one reading connection.
+ * SQLite: one file, one writing connection, one reading connection; and perhaps those of another thread.
  *
  * The writing connection is a queue. What is waiting when the writer is free runs in one transaction, each unit of work in a
  * savepoint of its own, and all are answered after the one commit and its flush: a flush to disk costs 0.1–8 ms, and sharing it is
@@ -10,18 +10,23 @@
  *
  * SQLite answers at once, so a unit that awaits nothing but its transaction is over before the event loop turns. One that is not
  * waits for something it must not wait for, and after IDLE_MAX_MS is rolled back with an error that says so.
+ *
+ * While another thread or process writes, the group waits without standing still.
  */
 import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely';
 import { Fault } from '../kernel/errors.ts';
 import type { Metrics } from '../kernel/telemetry.ts';
 import { type World, realWorld } from '../kernel/world.ts';
 import { type Database, IDLE_MAX_MS, type Reader, type Tx, type WriteOptions } from './database.ts';
-import { logFlusher } from './flush.ts';
-import { connect, sqliteDialect, statements, translate } from './sqlite-connection.ts';
+import { type LogFlusher, logFlusher } from './flush.ts';
+import { type FlushWords, flushWords, openFlushes } from './flushes.ts';
+import { BUSY_MAX_MS, connect, isBusy, sqliteDialect, statements, translate } from './sqlite-connection.ts';
 import { type UnitOfWork, readerOf, unitOfWork } from './unit.ts';
 
 /** Units that share one commit, at most: bounds both the work lost to a failed commit and the wait of the first unit. */
 const GROUP_MAX = 256;
+/** How soon a file that another one is writing to is tried again. */
+const BUSY_AGAIN_MS = 1;
 /** Half a dozen files are open at once, so these count six times. */
 const WRITER_CACHE_KIB = 8_000;
 const READER_CACHE_KIB = 1_000;
@@ -34,6 +39,8 @@ export interface SqliteOptions {
   readonly world?: World;
   /** How an open file is flushed; tests hand down another. */
   readonly flushFile?: (descriptor: number) => Promise<void>;
+  /** Where other threads have the same file open: the words they share. */
+  readonly shared?: FlushWords | undefined;
 }
 
 interface Waiting {
@@ -46,14 +53,15 @@ interface Waiting {
 /** What became of a unit, told when the group's fate is known. */
 type Answer = () => void;
 
-export function openSqlite({ name, file, metrics, world = realWorld(), flushFile }: SqliteOptions): Database {
+export function openSqlite({ name, file, metrics, world = realWorld(), flushFile, shared = flushWords() }: SqliteOptions): Database {
   const inMemory = file === ':memory:';
   const writer = connect(file, WRITER_CACHE_KIB);
+  writer.exec('pragma busy_timeout = 0'); // `begin` waits, and does not stand still
   const writing = statements(writer);
   const log = inMemory ? undefined : logFlusher(file, flushFile);
+  const flushes = openFlushes(shared, name);
   const waiting: Waiting[] = [];
   let draining: Promise<void> | undefined;
-  let flushing: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
   /** Gives up the unit that runs now; undefined while none does. */
   let abandon: ((error: Fault) => void) | undefined;
@@ -70,23 +78,41 @@ export function openSqlite({ name, file, metrics, world = realWorld(), flushFile
     const answers: Answer[] = [];
     try {
       log?.check();
-      writer.exec('begin immediate');
+      await begin();
       await runAll(group, answers);
-      writer.exec('commit');
-      if (!group.every(({ forgetful }) => forgetful)) {
-        flushing = log?.flush();
-        await flushing;
-      }
+      if (log === undefined || group.every(({ forgetful }) => forgetful)) writer.exec('commit');
+      else await commitAndFlush(log);
     } catch (error) {
       rollback();
       const fault = translate(error);
       for (const one of group) one.reject(fault);
       return;
-    } finally {
-      flushing = undefined;
     }
     metrics?.commits.observe({ database: name }, group.length);
     for (const answer of answers) answer();
+  }
+
+  async function begin(): Promise<void> {
+    for (const giveUpAt = world.now() + BUSY_MAX_MS; ; await world.sleep(BUSY_AGAIN_MS)) {
+      try {
+        return writer.exec('begin immediate');
+      } catch (error) {
+        if (!isBusy(error) || world.now() >= giveUpAt) throw error;
+      }
+    }
+  }
+
+  async function commitAndFlush(to: LogFlusher): Promise<void> {
+    flushes.begin();
+    try {
+      writer.exec('commit');
+      await to.flush().catch((error: unknown) => {
+        flushes.fail();
+        throw error;
+      });
+    } finally {
+      flushes.end();
+    }
   }
 
   async function runAll(group: readonly Waiting[], answers: Answer[]): Promise<void> {
@@ -183,7 +209,7 @@ export function openSqlite({ name, file, metrics, world = realWorld(), flushFile
     if (closing !== undefined) throw new Fault('unavailable', `database ${name} is closed`);
     log?.check();
     const answer = await ask();
-    await flushing;
+    await flushes.settled();
     return answer;
   }
   // A second connection to `:memory:` would be another database, so there a read waits in the queue like a write.

@@ -74,7 +74,7 @@ async function measureMailbox(
   for (const { fingerprint, code, open } of groups) metrics.deadLetterGroups.set({ service, code, fingerprint }, open);
   told.set(service, groups);
   if (!consumes) return;
-  const { status } = activity();
+  const { status } = await activity();
   for (const state of STATES) metrics.consumerState.set({ service, state }, state === status ? 1 : 0);
 }
 

@@ -12,7 +12,7 @@
  * nothing when it matters.
  */
 import { z } from 'zod';
-import type { Metrics } from '../kernel/telemetry.ts';
+import { type Metrics, exposition } from '../kernel/telemetry.ts';
 import type { World } from '../kernel/world.ts';
 import type { Door, DoorAnswer } from './http.ts';
 
@@ -111,7 +111,7 @@ export function healthDoors({ world, metrics, version, checks, ready, refresh }:
       listed: { tag: TAG, summary: 'Metrics in the text format of Prometheus' },
       async answer() {
         await refresh();
-        return { status: 200, type: metrics.registry.contentType, body: await metrics.registry.metrics() };
+        return { status: 200, type: metrics.registry.contentType, body: await exposition(metrics) };
       },
     },
   ];

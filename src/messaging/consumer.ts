@@ -10,6 +10,7 @@ import { isCommand } from '../contracts/messages.ts';
 import { codeOf } from '../kernel/errors.ts';
 import { failpoint } from '../kernel/failpoints.ts';
 import { type Runnable, loop, runnable } from '../kernel/lifecycle.ts';
+import type { LockWord } from '../kernel/lock.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
 import { traceIds } from '../kernel/tracing.ts';
 import { type Routing, handleBatch, routingOf, sort } from './batch.ts';
@@ -49,6 +50,8 @@ export interface ConsumerOptions {
   readonly transport: Transport;
   readonly telemetry: Telemetry;
   readonly subscriptions: readonly Subscription[];
+  /** Held while a suspect is handled; the one of the process when absent. */
+  readonly suspectsLock?: LockWord | undefined;
 }
 
 /** The queue of a service and the event types it takes; commands find it by its name. */
@@ -57,13 +60,13 @@ export const queueOf = (service: string, subscriptions: readonly Subscription[])
   types: [...new Set(subscriptions.flatMap(({ types }) => types))].filter((type) => !isCommand(type)),
 });
 
-export function openConsumer({ mailbox, transport, telemetry, subscriptions }: ConsumerOptions): Consumer {
+export function openConsumer({ mailbox, transport, telemetry, subscriptions, suspectsLock }: ConsumerOptions): Consumer {
   const { service, db, world, traces } = mailbox;
   const log = telemetry.log.child({ service, part: 'consumer' });
   const { consumed, consumerBatch, consumerTime, messageWait, failures, suspects: suspected } = telemetry.metrics;
   const routing: Routing = routingOf(subscriptions);
   const collected: Delivery[] = [];
-  const suspects = openSuspects(db, world);
+  const suspects = openSuspects(db, world, suspectsLock);
   let inHand: readonly Delivery[] = [];
   let consumption: Consumption | undefined;
   let status: ConsumerActivity['status'] = 'elsewhere';

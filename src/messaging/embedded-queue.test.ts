@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Entry, type QueueStore, openQueue } from './embedded-queue.ts';
 import type { Delivery } from './transport.ts';
 
-const entry = (seq: number, count = 1): Entry => ({ seq, count, messages: [], deliveries: 0, trusted: true });
+const entry = (seq: number, count = 1): Entry => ({ seq, count, messages: [], body: '[]', deliveries: 0, trusted: true });
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** A disk whose reads a test answers when it likes. */

@@ -23,6 +23,8 @@ export interface Entry {
   /** Messages in it. */
   readonly count: number;
   readonly messages: readonly Message[];
+  /** `messages` as JSON. */
+  readonly body: string;
   readonly deliveries: number;
   /** Not read back from disk. */
   readonly trusted: boolean;
@@ -136,7 +138,10 @@ export function openQueue(name: string, store: QueueStore, leftoverTo: number, d
       pump();
     };
     return {
-      messages: entry.messages,
+      get messages() {
+        return entry.messages;
+      },
+      body: entry.body,
       trusted: entry.trusted,
       ...(entry.undecodable === undefined ? {} : { undecodable: entry.undecodable }),
       deliveries: entry.deliveries,

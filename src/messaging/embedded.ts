@@ -211,10 +211,9 @@ export function embeddedTransport({ file, world, telemetry, open: openFile, writ
   /** Straight to a consumer; resolves when it has acked, or when the pack was written after all. */
   function handOver(pack: Pack, name: string, queue: EmbeddedQueue): Promise<void> {
     return new Promise((confirm) => {
-      const { body, messages } = pack;
       const seq = nextSeq++;
-      held.hold({ seq, queue: name, messages: messages.length, body, confirm });
-      queue.offer({ seq, count: messages.length, messages, deliveries: 0, trusted: true });
+      held.hold({ seq, queue: name, messages: pack.count, body: pack.body, confirm });
+      queue.offer(entryOf(pack, { seq, deliveries: 0, trusted: true }));
     });
   }
 
@@ -228,11 +227,11 @@ export function embeddedTransport({ file, world, telemetry, open: openFile, writ
         const entries: { queue: EmbeddedQueue; entry: Entry }[] = [];
         for (const { pack, name, queue } of rows) {
           const seq = nextSeq++;
-          const { body, messages } = pack;
+          const { body, count } = pack;
           const deliveries = pack.again === true && afterCrash ? 1 : 0;
           if (deliveries > 0) claimed.add(seq);
-          await insert(tx, { seq, queue: name, messages: messages.length, deliveries, body });
-          entries.push({ queue, entry: { seq, count: messages.length, messages, deliveries, trusted: pack.again !== true } });
+          await insert(tx, { seq, queue: name, messages: count, deliveries, body });
+          entries.push({ queue, entry: entryOf(pack, { seq, deliveries, trusted: pack.again !== true }) });
         }
         await failpoint('bus.before_commit');
         tx.afterCommit(() => {
@@ -366,8 +365,18 @@ export function embeddedTransport({ file, world, telemetry, open: openFile, writ
   };
 }
 
+/** Messages are read where they are handled: a pack that only passes through (embedded-link.ts) is never parsed. */
+const entryOf = (pack: Pack, about: Pick<Entry, 'seq' | 'deliveries' | 'trusted'>): Entry => ({
+  ...about,
+  count: pack.count,
+  body: pack.body,
+  get messages() {
+    return pack.messages;
+  },
+});
+
 function toEntry({ seq, messages, deliveries, body }: MessageRow): Entry {
-  const base = { seq, count: messages, deliveries, trusted: false };
+  const base = { seq, count: messages, body, deliveries, trusted: false };
   try {
     return { ...base, messages: JSON.parse(body) as Message[] };
   } catch {

@@ -9,6 +9,7 @@ import { type Database, type Tx, statement } from '../db/database.ts';
 import type { MigrationSet } from '../db/migrate.ts';
 import { Fault } from '../kernel/errors.ts';
 import { type Runnable, runnable, startAll, stopAll } from '../kernel/lifecycle.ts';
+import type { LockWord } from '../kernel/lock.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
 import type { World } from '../kernel/world.ts';
 import { type Consumer, openConsumer } from './consumer.ts';
@@ -35,6 +36,18 @@ export interface MessagingOptions {
   readonly world: World;
   readonly telemetry: Telemetry;
   readonly transport: Transport;
+  /** Relay and consumer of the service run in another thread, which is told and asked. */
+  readonly elsewhere?: Elsewhere | undefined;
+  readonly suspectsLock?: LockWord | undefined;
+}
+
+/** The thread that runs the relay and the consumer of a service, as the others see it. */
+export interface Elsewhere {
+  /** Something was said here: there are rows to publish. */
+  said(): void;
+  /** The consumer was paused or resumed. */
+  poke(): void;
+  activity(): Promise<ConsumerActivity>;
 }
 
 export interface Messaging {
@@ -48,9 +61,11 @@ export interface Messaging {
   readonly scheduler: Runnable;
   /** Hears, and calls the subscriptions. Once a process. */
   consumer(subscriptions: readonly Subscription[]): Consumer;
+  /** What runs here, for other threads. */
+  readonly here: Elsewhere;
   readonly control: ConsumerControl;
   /** What this process knows of the consumer. */
-  activity(): ConsumerActivity;
+  activity(): Promise<ConsumerActivity>;
 }
 
 /** The consumer of the service as operators see it, from whichever process. */
@@ -67,13 +82,12 @@ const remove = (tx: Tx, seqs: readonly number[]): Promise<unknown> =>
     seqs.map((seq) => ({ seq })),
   );
 
-export function messagingFor({ service, db, world, telemetry, transport }: MessagingOptions): Messaging {
+export function messagingFor({ service, db, world, telemetry, transport, elsewhere, suspectsLock }: MessagingOptions): Messaging {
   let running: Consumer | undefined;
-  const activity = (): ConsumerActivity => running?.activity() ?? { status: 'elsewhere', last_error: null, last_error_at: null };
   const traces = telemetry.tracer && { tracer: telemetry.tracer, conversations: openConversations() };
   const seen = tracedTransport(meteredTransport(transport, service, telemetry.metrics, world), traces, service);
   const relay = openRelay({ service, db, world, telemetry, transport: seen, unroutable, confirmed });
-  const mailbox = openMailbox({ service, db, world, committed: relay.offer, traces });
+  const mailbox = openMailbox({ service, db, world, committed: elsewhere === undefined ? relay.offer : elsewhere.said, traces });
 
   /** A command nobody can take is given up at once, where people see it; it would hold up nothing, but nobody would ever act on it either. */
   async function unroutable(packs: readonly Pack[]): Promise<void> {
@@ -101,8 +115,15 @@ export function messagingFor({ service, db, world, telemetry, transport }: Messa
 
   async function setPaused(paused: boolean, reason: string, actor: string): Promise<void> {
     await writePause(db, service, { paused, reason, actor, changed_at: world.now() });
-    running?.poke();
+    (elsewhere ?? here).poke();
   }
+
+  const activity = (): Promise<ConsumerActivity> => (elsewhere ?? here).activity();
+  const here: Elsewhere = {
+    said: relay.lookNow,
+    poke: () => running?.poke(),
+    activity: async () => running?.activity() ?? { status: 'elsewhere', last_error: null, last_error_at: null },
+  };
 
   const clocked = [openScheduler(mailbox, telemetry), openJanitor(mailbox, telemetry), openJobRunner(mailbox, telemetry)];
   return {
@@ -116,12 +137,13 @@ export function messagingFor({ service, db, world, telemetry, transport }: Messa
       () => stopAll(clocked),
     ),
     consumer(subscriptions) {
-      running = openConsumer({ mailbox, transport, telemetry, subscriptions });
+      running = openConsumer({ mailbox, transport, telemetry, subscriptions, suspectsLock });
       return running;
     },
+    here,
     activity,
     control: {
-      state: () => consumerState(db, transport, service, activity()),
+      state: async () => consumerState(db, transport, service, await activity()),
       pause: (reason, actor) => setPaused(true, reason, actor),
       resume: (actor) => setPaused(false, '', actor),
     },

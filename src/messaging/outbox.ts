@@ -14,6 +14,8 @@ export interface Pack {
   /** The one queue it is for; null: whoever subscribes to the type. */
   readonly destination: string | null;
   readonly messages: readonly Message[];
+  /** How many they are. */
+  readonly count: number;
   /** `messages` as JSON: encoded once, stored in the outbox and handed to the broker as it is. */
   readonly body: string;
   /** It lay in the outbox when the program started, so it may have been published before. */
@@ -46,7 +48,10 @@ export function packsOf(messages: readonly Message[], destination: string | null
     pack.texts.push(text);
     pack.length += text.length;
   }
-  return packs.map((pack) => ({ seq: 0, type: pack.messages[0]!.type, destination, messages: pack.messages, body: `[${pack.texts.join(',')}]` }));
+  return packs.map(({ messages, texts }) => {
+    const body = `[${texts.join(',')}]`;
+    return { seq: 0, type: messages[0]!.type, destination, messages, count: messages.length, body };
+  });
 }
 
 interface OutboxRow {
@@ -72,12 +77,12 @@ const insertPack = `
 /** Stores packs in the transaction that said them; answers them with their places. */
 export async function appendPacks(tx: Tx, packs: readonly Pack[], now: number): Promise<Pack[]> {
   if (tx.dialect.name === 'sqlite') return appendEach(tx, packs, now);
-  const rows = packs.map(({ type, destination, body, messages }, ordinal) => ({
+  const rows = packs.map(({ type, destination, body, count }, ordinal) => ({
     ordinal,
     type,
     destination,
     body,
-    messages: messages.length,
+    messages: count,
     created_at: now,
   }));
   const stored = await tx.run(insertPacks, rows);
@@ -91,8 +96,8 @@ export async function appendPacks(tx: Tx, packs: readonly Pack[], now: number): 
 async function appendEach(tx: Tx, packs: readonly Pack[], now: number): Promise<Pack[]> {
   const stored: Pack[] = [];
   for (const [ordinal, pack] of packs.entries()) {
-    const { type, destination, body, messages } = pack;
-    const [row] = await tx.raw<{ seq: number }>(insertPack, [ordinal, type, destination, body, messages.length, now]);
+    const { type, destination, body, count } = pack;
+    const [row] = await tx.raw<{ seq: number }>(insertPack, [ordinal, type, destination, body, count, now]);
     stored.push({ ...pack, seq: row!.seq });
   }
   return stored;

@@ -35,6 +35,8 @@ const DRAIN_MS = 5_000;
 export interface Relay extends Runnable {
   /** Told of packs after their commit. */
   offer(packs: readonly Pack[]): void;
+  /** Something was said elsewhere: look for it now, not within half a second. */
+  lookNow(): void;
 }
 
 export interface RelayOptions {
@@ -91,7 +93,7 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
   function hold(pack: Pack): void {
     known.add(pack.seq);
     waiting.push(pack);
-    held += pack.messages.length;
+    held += pack.count;
   }
 
   /** Reads the lowest rows that are not held. From the lowest each time: a transaction may commit after one with a higher seq. */
@@ -101,7 +103,9 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
     const rows = await db.read.raw<{ seq: number }>('select seq from outbox order by seq limit $1', [known.size + BATCH_PACKS]);
     const unknown = rows.filter(({ seq }) => !known.has(seq)).slice(0, BATCH_PACKS);
     for (const { seq, type, destination, body } of await db.read.run(readPacks, unknown)) {
-      if (!known.has(seq)) hold({ seq, type, destination, body, messages: JSON.parse(body) as Message[], ...(seq <= oldTo && { again: true }) });
+      if (known.has(seq)) continue;
+      const messages = JSON.parse(body) as Message[];
+      hold({ seq, type, destination, messages, count: messages.length, body, ...(seq <= oldTo && { again: true }) });
     }
     behind = unknown.length === BATCH_PACKS || spills !== spillsBefore;
     lookEvery = unknown.length > 0 || !shared ? (shared ? LOOK_FIRST_MS : LOOK_MS) : Math.min(LOOK_MS, lookEvery * 1.5);
@@ -163,7 +167,7 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
   function take(): Pack[] {
     let packs = 0;
     let messages = 0;
-    while (packs < waiting.length && packs < BATCH_PACKS && messages < BATCH_MESSAGES) messages += waiting[packs++]!.messages.length;
+    while (packs < waiting.length && packs < BATCH_PACKS && messages < BATCH_MESSAGES) messages += waiting[packs++]!.count;
     held -= messages;
     return waiting.splice(0, packs).sort((a, b) => a.seq - b.seq);
   }
@@ -239,10 +243,14 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
       },
     ),
     offer,
+    lookNow() {
+      lookAt = 0;
+      publisher.wake();
+    },
   };
 }
 
-const messagesIn = (packs: readonly Pack[]): number => packs.reduce((sum, { messages }) => sum + messages.length, 0);
+const messagesIn = (packs: readonly Pack[]): number => packs.reduce((sum, { count }) => sum + count, 0);
 
 interface CleanerOptions {
   readonly service: string;

@@ -11,6 +11,7 @@
 import type { Message } from '../contracts/envelope.ts';
 import { type Database, statement } from '../db/database.ts';
 import { Fault } from '../kernel/errors.ts';
+import { type LockWord, alone, lockWord } from '../kernel/lock.ts';
 import type { World } from '../kernel/world.ts';
 import type { Delivery } from './transport.ts';
 
@@ -24,13 +25,8 @@ const markAttempt = statement<{ message_id: string; started_at: number }, { atte
     on conflict (message_id) do update set attempts = attempt.attempts + 1, started_at = excluded.started_at returning attempts`,
 );
 
-/** One for the whole process, on purpose. */
-let last: Promise<unknown> = Promise.resolve();
-function oneAtATime<T>(work: () => Promise<T>): Promise<T> {
-  const mine = last.then(work);
-  last = mine.catch(() => undefined);
-  return mine;
-}
+/** One for the whole process, on purpose; its other threads are handed it. */
+export const SUSPECTS_LOCK: LockWord = lockWord();
 
 export interface Suspects {
   /** Reads what earlier processes left behind. */
@@ -43,7 +39,7 @@ export interface Suspects {
   attempt(message: Message, handle: () => Promise<void>, giveUp: (fault: Fault) => Promise<void>): Promise<void>;
 }
 
-export function openSuspects(db: Database, world: World): Suspects {
+export function openSuspects(db: Database, world: World, lock: LockWord = SUSPECTS_LOCK): Suspects {
   const attempted = new Set<string>();
   const condemned = new Set<string>();
   /** Those whose attempt this process has counted: an outage in between is no crash. */
@@ -76,6 +72,6 @@ export function openSuspects(db: Database, world: World): Suspects {
     suspicious: ({ deliveries, messages }) =>
       deliveries >= SUSPECT_DELIVERIES || (attempted.size > 0 && messages.some(({ id }) => attempted.has(id))),
     acquitted: (messages) => (condemned.size === 0 ? messages : messages.filter(({ id, redrive }) => redrive !== undefined || !condemned.has(id))),
-    attempt: (message, handle, giveUp) => oneAtATime(() => attempt(message, handle, giveUp)),
+    attempt: (message, handle, giveUp) => alone(lock, () => attempt(message, handle, giveUp)),
   };
 }

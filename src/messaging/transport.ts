@@ -24,6 +24,8 @@ export type Told = Partial<Pick<Message, 'id' | 'type' | 'source' | 'time' | 'su
 
 export interface Delivery {
   readonly messages: readonly Message[];
+  /** `messages` as JSON, where the transport has them so. */
+  readonly body?: string;
   /** This process validated these very messages when they were said; everything else is validated when it arrives. */
   readonly trusted?: boolean;
   /** What could not be decoded; then there are no messages. */

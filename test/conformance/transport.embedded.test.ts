@@ -3,12 +3,15 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { MessageChannel } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Message } from '../../src/contracts/envelope.ts';
 import type { Database } from '../../src/db/database.ts';
 import { openSqlite } from '../../src/db/sqlite.ts';
 import { stopAll } from '../../src/kernel/lifecycle.ts';
 import { realWorld } from '../../src/kernel/world.ts';
+import { openPeer } from '../../src/kernel/peer.ts';
+import { linkedTransport, serveTransport } from '../../src/messaging/embedded-link.ts';
 import { embeddedTransport } from '../../src/messaging/embedded.ts';
 import { type Pack, packsOf } from '../../src/messaging/outbox.ts';
 import type { Delivery, Transport } from '../../src/messaging/transport.ts';
@@ -52,6 +55,30 @@ async function open(writeAfterMs = 0): Promise<OpenTransport & { readonly file: 
   };
 }
 
+/** The same bus as a thread sees it that does not run it. */
+async function openLinked(): Promise<OpenTransport> {
+  const opened = await open(20);
+  const lines: MessageChannel[] = [];
+  const link = (transport: Transport): Transport => {
+    const line = new MessageChannel();
+    lines.push(line);
+    serveTransport(openPeer(line.port1), transport);
+    const linked = linkedTransport(openPeer(line.port2));
+    return { ...linked, start: () => transport.start(), stop: () => transport.stop() };
+  };
+  return {
+    ...opened,
+    transport: link(opened.transport),
+    crash: async () => link(await opened.crash()),
+    restart: async () => link(await opened.restart()),
+    async drop() {
+      await opened.drop();
+      for (const { port1 } of lines) port1.close();
+    },
+  };
+}
+
+transportSuite({ name: 'embedded, from another thread', open: openLinked });
 transportSuite({ name: 'embedded, handing over at once', open: () => open(20) });
 transportSuite({ name: 'embedded, writing everything', open: () => open(0) });
 

@@ -4,8 +4,10 @@
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type OpenGround, onEveryGround } from '../support/grounds.ts';
+import { SERVICES } from '../../src/config.ts';
 import { type Server, startServer, until } from '../support/server.ts';
 
 let folder: string;
@@ -118,5 +120,27 @@ onEveryGround((ground) => {
     const server = await startHere();
     await server.stop('SIGKILL');
     expect((await fetch(`${(await startHere()).url}/health`)).status).toBe(200);
+  });
+});
+
+describe('threads', () => {
+  test.each(['1', '2'])('with %s, everything runs, can be paused, and is counted in one place', async (threads) => {
+    const { url } = await start({ THREADS: threads });
+    const consumers = async (): Promise<Record<string, string>> => {
+      const { items } = (await (await fetch(`${url}/v1/consumers`)).json()) as { items: { consumer: string; status: string }[] };
+      return Object.fromEntries(items.map(({ consumer, status }) => [consumer, status]));
+    };
+    const all = (status: string): Record<string, string> => ({ ...Object.fromEntries(SERVICES.map((name) => [name, 'running'])), payments: status });
+    await until(async () => isDeepStrictEqual(await consumers(), all('running')) || undefined, 'all run');
+    const paused = await fetch(`${url}/v1/consumers/payments/pause`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ reason: 'a look' }),
+    });
+    expect(paused.status).toBe(200);
+    await until(async () => isDeepStrictEqual(await consumers(), all('paused')) || undefined, 'payments is paused');
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    const timeOf = (name: string): RegExp => new RegExp(`^waybill_db_commit_units_count\\{database="${name}"\\} \\d+$`, 'm');
+    for (const name of SERVICES) expect(metrics).toMatch(timeOf(name));
   });
 });

@@ -1,0 +1,100 @@
+/**
+ * The services with what carries their messages, none of it started: what each thread of the program has, all of it or a part.
+ */
+import { join } from 'node:path';
+import type { Config, ServiceName } from './config.ts';
+import type { Database } from './db/database.ts';
+import type { FlushWords } from './db/flushes.ts';
+import { openPostgres } from './db/postgres.ts';
+import { openSqlite } from './db/sqlite.ts';
+import { inventoryService } from './inventory/service.ts';
+import type { Runnable } from './kernel/lifecycle.ts';
+import type { LockWord } from './kernel/lock.ts';
+import type { Telemetry } from './kernel/telemetry.ts';
+import type { World } from './kernel/world.ts';
+import { mailboxElsewhere } from './messaging/elsewhere.ts';
+import type { Mailbox } from './messaging/mailbox.ts';
+import { type Elsewhere, type Messaging, messagingFor } from './messaging/messaging.ts';
+import type { Service } from './messaging/service.ts';
+import type { Transport } from './messaging/transport.ts';
+import { logChannel, smtpChannel } from './notifications/channels.ts';
+import { notificationsService } from './notifications/service.ts';
+import { ordersService } from './orders/service.ts';
+import { simulatedGateway } from './payments/gateway.ts';
+import { paymentsService } from './payments/service.ts';
+import { simulatedCarrier } from './shipping/carrier.ts';
+import { shippingService } from './shipping/service.ts';
+
+export interface Tools {
+  readonly world: World;
+  readonly telemetry: Telemetry;
+}
+
+export interface CrewOptions extends Tools {
+  readonly transport: Transport;
+  /** The words of files that another thread has open, too. */
+  readonly shared?: ((name: ServiceName) => FlushWords) | undefined;
+  /** The thread that carries the messages of a service, if it is another one. */
+  readonly elsewhere?: ((name: ServiceName) => Elsewhere | undefined) | undefined;
+  readonly suspectsLock?: LockWord | undefined;
+}
+
+export interface Crew {
+  readonly databases: ReadonlyMap<ServiceName, Database>;
+  readonly messagings: ReadonlyMap<ServiceName, Messaging>;
+  /** Those of this crew. */
+  readonly services: readonly Service[];
+  /** With those that run elsewhere, to be read like a table of contents. */
+  readonly everything: readonly Service[];
+}
+
+/** The services the settings name. */
+export function openCrew(config: Config, { transport, shared, elsewhere, suspectsLock, ...tools }: CrewOptions): Crew {
+  const databases = new Map(config.services.map((name) => [name, openDatabase(name, config, tools, shared?.(name))]));
+  const messaging = (service: ServiceName, db: Database): Messaging =>
+    messagingFor({ service, db, transport, elsewhere: elsewhere?.(service), suspectsLock, ...tools });
+  const messagings = new Map(Array.from(databases, ([name, db]) => [name, messaging(name, db)]));
+  const everything = buildServices((name) => messagings.get(name)?.mailbox ?? mailboxElsewhere(name, tools.world), config, tools);
+  return { databases, messagings, everything, services: everything.filter(({ name }) => messagings.has(name as ServiceName)) };
+}
+
+/** What runs of a crew, of the services that run here, in the order of starting. */
+export function runnablesOf({ messagings, services }: Crew, here: (name: ServiceName) => boolean): { relays: Runnable[]; workers: Runnable[] } {
+  const mine = services.flatMap((service) => {
+    const name = service.name as ServiceName;
+    return here(name) ? [{ service, messaging: messagings.get(name)! }] : [];
+  });
+  return {
+    relays: mine.flatMap(({ messaging: { relay, scheduler } }) => [relay, scheduler]),
+    workers: [
+      ...mine.flatMap(({ service }) => service.runnables),
+      ...mine.map(({ service, messaging }) => messaging.consumer(service.subscriptions)),
+    ],
+  };
+}
+
+export function openDatabase(
+  name: ServiceName,
+  { databaseUrl, dataDir }: Config,
+  { world, telemetry: { metrics } }: Tools,
+  shared?: FlushWords,
+): Database {
+  if (databaseUrl !== undefined) return openPostgres({ name, url: databaseUrl, schema: `waybill_${name}`, metrics, world });
+  return openSqlite({ name, file: join(dataDir, `${name}.db`), metrics, shared });
+}
+
+/** Every service with what it needs of the outside and of others: orders reads the catalogue through a port, because siblings never meet. */
+export function buildServices(mailboxOf: (name: ServiceName) => Mailbox, config: Config, { world, telemetry }: Tools): Service[] {
+  const context = (name: ServiceName) => ({ mailbox: mailboxOf(name), telemetry });
+  const gateway = simulatedGateway({ world });
+  const channels = [logChannel(telemetry), ...(config.smtpUrl === undefined ? [] : [smtpChannel({ url: config.smtpUrl, from: config.mailFrom })])];
+  const inventory = inventoryService(context('inventory'));
+  const catalogue = config.services.includes('inventory') ? inventory.catalogue : undefined; // else it is asked by message
+  return [
+    inventory,
+    ordersService({ ...context('orders'), catalogue, defaultToken: gateway.defaultToken, deadlines: config.deadlines }),
+    paymentsService({ ...context('payments'), gateway }),
+    shippingService({ ...context('shipping'), carrier: simulatedCarrier({ world }) }),
+    notificationsService({ ...context('notifications'), channels }),
+  ];
+}
