@@ -1,5 +1,5 @@
 /** deploy/observability: what it holds can be read, and asks for metrics there are. Each check is shown something bad. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse as parseYaml } from 'yaml';
 import { type MetricDefinition, metricDefinitions } from '../../src/kernel/telemetry.ts';
@@ -20,6 +20,11 @@ const FOLDER = 'deploy/observability/';
 const RUNBOOK = 'docs/operating/observability.md';
 const read = (path: string): string => readFileSync(ROOT + path, 'utf8');
 const yaml = <T>(file: string): T => parseYaml(read(FOLDER + file)) as T;
+
+interface Prometheus {
+  readonly rule_files: string[];
+  readonly scrape_configs: { readonly job_name: string; readonly static_configs: { readonly targets: string[] }[] }[];
+}
 
 const metrics = metricDefinitions();
 const dashboard = JSON.parse(read(`${FOLDER}grafana-dashboard.json`)) as GrafanaDashboard;
@@ -96,8 +101,8 @@ describe('the alerts', () => {
     expect(headings.length).toBeGreaterThan(25);
   });
 
-  it('are loaded by the settings for Prometheus, which call the job as they do', () => {
-    const prometheus = yaml<{ rule_files: string[]; scrape_configs: { job_name: string }[] }>('prometheus.yaml');
+  it.each(['prometheus.yaml', 'prometheus-split.yaml'])('are loaded by %s, which calls the job as they do', (file) => {
+    const prometheus = yaml<Prometheus>(file);
     expect(prometheus.rule_files).toEqual(['alerts.yaml']);
     const jobs = [...read(`${FOLDER}alerts.yaml`).matchAll(/job="(\w+)"/g)].map(([, job]) => job);
     expect(new Set(jobs)).toEqual(new Set(prometheus.scrape_configs.map(({ job_name }) => job_name)));
@@ -114,6 +119,33 @@ describe('the alerts', () => {
       `Bad has no heading in ${RUNBOOK}`,
       `${RUNBOOK} tells of Old, which never fires`,
     ]);
+  });
+});
+
+describe('beside the split shape', () => {
+  it('every process is scraped', () => {
+    const [{ static_configs }] = yaml<Prometheus>('prometheus-split.yaml').scrape_configs as [Prometheus['scrape_configs'][number]];
+    const { processes } = JSON.parse(read('deploy/processes.json')) as { processes: { name: string }[] };
+    expect(static_configs[0]!.targets).toEqual(processes.map(({ name }) => `${name}:8000`));
+  });
+
+  it('the containers mount what there is, in networks there are, and each has a place to keep what it keeps', () => {
+    interface Compose {
+      services: Record<string, { volumes: string[]; networks: string[]; image: string }>;
+      networks: Record<string, unknown>;
+      volumes: Record<string, unknown>;
+    }
+    const base = parseYaml(read('deploy/compose.yaml'), { merge: true }) as Compose;
+    const { services, volumes } = yaml<Compose>('compose.yaml');
+    for (const { volumes: mounted, networks, image } of Object.values(services)) {
+      expect(image).toMatch(/:v?\d+\.\d+\.\d+$/);
+      for (const network of networks) expect(base.networks).toHaveProperty(network);
+      for (const [from] of mounted.map((mount) => mount.split(':') as [string])) {
+        if (from.startsWith('./')) expect(existsSync(`${ROOT}deploy/${from}`), from).toBe(true);
+        else expect(volumes).toHaveProperty(from);
+      }
+    }
+    for (const file of ['grafana/datasource.yaml', 'grafana/dashboards.yaml']) expect(yaml<{ apiVersion: number }>(file).apiVersion).toBe(1);
   });
 });
 

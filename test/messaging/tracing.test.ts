@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodeMessage } from '../../src/contracts/envelope.ts';
 import { readTraceparent } from '../../src/kernel/tracing.ts';
+import { openMailbox } from '../../src/messaging/mailbox.ts';
 import { runTasks } from '../../src/messaging/tasks.ts';
 import { databases } from '../support/databases.ts';
 import { type SeenSpan, type SeenTraces, keepTraces } from '../support/tracing.ts';
@@ -129,6 +130,25 @@ describe.each(databases())('traces of messages on $name', (database) => {
     expect(retry.traceparent).toBe(SAMPLED);
     await transport.deliver([retry]);
     expect(named(await traces.spans(), 'process stock.release').at(-1)).toMatchObject({ parent: CALLER, error: undefined });
+  });
+
+  it('what was said in a transaction whose commit fails has no span', async () => {
+    const station = await bench.service('orders', { ...seen(), transport: handTransport(), parts: [] });
+    const { db } = station.mailbox;
+    const undone: typeof db = {
+      ...db,
+      write: (work) =>
+        db.write(async (tx) => {
+          await work(tx);
+          throw new Error('the disk is full');
+        }),
+    };
+    const mine = { service: 'orders', world: bench.world, committed: () => undefined, traces: station.mailbox.traces };
+    const say = (on: typeof db) => openMailbox({ ...mine, db: on }).write(async (unit) => unit.say([release('o1')]), SAMPLED);
+    await expect(say(undone)).rejects.toThrow('the disk is full');
+    expect(await traces.spans()).toEqual([]);
+    await say(db);
+    expect((await traces.spans()).map(({ name }) => name)).toEqual(['create stock.release']);
   });
 
   it('a call to the outside, and what is said when it has answered, belong to the trace of their order', async () => {
