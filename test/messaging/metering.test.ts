@@ -9,17 +9,7 @@ import { type Telemetry, createTelemetry } from '../../src/kernel/telemetry.ts';
 import { embeddedTransport } from '../../src/messaging/embedded.ts';
 import { databases } from '../support/databases.ts';
 import { samplesIn, valueOf } from '../support/metrics.ts';
-import {
-  type Bench,
-  type HandTransport,
-  type Station,
-  event,
-  handTransport,
-  openBench,
-  recording,
-  telemetry as benchTelemetry,
-  until,
-} from './support.ts';
+import { type Bench, type HandTransport, type Station, event, handTransport, openBench, recording, until } from './support.ts';
 
 const SERVICE = { service: 'orders' };
 
