@@ -85,6 +85,9 @@ export const CATALOGUE = {
   several_services: entry('unprocessable', false, 'The selection holds dead letters of several services, and each job is of one.', 'Send `service` as well, once for each service named in the answer.'),
   dead_letter_job_not_found: entry('not_found', false, 'There is no such job with this id.', 'Look for it with GET /v1/dead-letters/redrives or GET /v1/dead-letters/discards.'),
   dead_letter_job_state: entry('conflict', false, 'The job is not in a state that allows this.', 'Read it; running ones can be paused, paused and stopped ones resumed, and what is not over can be cancelled.'),
+  gap_not_found: entry('not_found', false, 'There is no such gap; it may have closed.', 'Look at GET /v1/gaps.'),
+  gap_is_young: entry('conflict', false, 'What is missing may still come.', 'Wait until the time named in the answer.'),
+  gap_has_dead_letter: entry('conflict', false, 'What is missing is a dead letter, and not lost.', 'Redrive the dead letter named in the answer, or discard it first.'),
   consumer_not_found: entry('not_found', false, 'No consumer of this name runs here.', 'Look at GET /v1/consumers.'),
   unavailable: entry('busy', true, 'A part this request needs is not available now.', 'Send the same request again in a few seconds, with the same idempotency key.'),
   overloaded: entry('busy', true, 'More is being asked than can be done in time.', 'Send the same request again after the seconds in Retry-After.'),
@@ -102,6 +105,7 @@ export const CATALOGUE = {
   delivery_limit: entry('bug', false, 'The broker handed this message out twenty times, and nobody settled it.', 'Find out why its consumer died or lost its connection each time, then redrive the dead letter.'),
   outside_dedupe_window: entry('bug', false, 'A message is older than it is remembered here which messages were handled, so it may have had its effect already.', 'Find out whether it had; if not, redrive the dead letter, else discard it.'),
   crash_suspect: entry('bug', false, 'The process died each time it handled this message.', 'Read the message and the log, mend the cause, then redrive the dead letter.'),
+  sequence_skipped: entry('bug', false, 'A message came after a person had given up waiting for it, and those behind it have been handled.', 'Do by hand what it should have done, if that is still right, then discard the dead letter.'),
   too_many_hops: entry('bug', false, 'A message caused itself again and again.', 'Mend the loop between the handlers, then discard the dead letter.'),
 } as const satisfies Record<string, CatalogueEntry>;
 

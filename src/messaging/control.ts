@@ -4,6 +4,7 @@
  */
 import { type Database, statement } from '../db/database.ts';
 import { countOpen } from './dead-letter-groups.ts';
+import { countGaps } from './gaps.ts';
 import type { Transport } from './transport.ts';
 
 export interface Pause {
@@ -64,10 +65,8 @@ export interface ConsumerState extends Pause, ConsumerActivity {
 /** Everything known about a consumer. */
 export async function consumerState(db: Database, transport: Transport, consumer: string, activity: ConsumerActivity): Promise<ConsumerState> {
   const pause = await readPause(db, consumer);
-  const [parked] = await db.read.raw<{ n: number; since: number | null }>(
-    'select cast(count(*) as bigint) as n, min(parked_at) as since from parked',
-  );
+  const { waiting, since } = await countGaps(db, 0);
   const dead_letters = await countOpen(db);
   const depths = await transport.depths().catch((): Record<string, number> => ({}));
-  return { consumer, ...pause, ...activity, depth: depths[consumer] ?? null, parked: parked!.n, parked_since: parked!.since, dead_letters };
+  return { consumer, ...pause, ...activity, depth: depths[consumer] ?? null, parked: waiting, parked_since: since, dead_letters };
 }

@@ -13,6 +13,7 @@ import type { Message } from '../contracts/envelope.ts';
 import { type Tx, statement } from '../db/database.ts';
 import { Fault } from '../kernel/errors.ts';
 import { INBOX_KEPT_MS } from './janitor.ts';
+import { type Behind, noteGaps, refuseSkipped } from './gaps.ts';
 import type { Dedupe } from './service.ts';
 
 const insertInbox = statement<{ consumer: string; message_id: string; received_at: number }, { message_id: string }>(
@@ -120,12 +121,9 @@ async function gate(tx: Tx, consumer: string, mode: 'latest' | 'strict', message
           findParked,
           streams.map((stream) => ({ consumer, stream })),
         );
-  const outcome = passGate(
-    mode,
-    before,
-    messages,
-    parked.map(({ message }) => JSON.parse(message) as Message),
-  );
+  const waiting = parked.map(({ message }) => JSON.parse(message) as Message);
+  const outcome = passGate(mode, before, messages, waiting);
+  if (mode === 'strict') await refuseSkipped(tx, consumer, outcome.late);
 
   const filed = (message: Message): Parked => ({ consumer, stream: streamOf(message), sequence: message.sequence! });
   await tx.run(
@@ -137,7 +135,20 @@ async function gate(tx: Tx, consumer: string, mode: 'latest' | 'strict', message
     moveGates,
     [...outcome.moved].map(([stream, last_sequence]) => ({ consumer, stream, last_sequence, updated_at: now })),
   );
+  if (waiting.length + outcome.park.length > 0) await noteGaps(tx, consumer, leftBehind(before, waiting, outcome), now);
   return outcome.apply;
+}
+
+/** The streams something of waits, or waited before, and what waits now. Pure. */
+function leftBehind(last: ReadonlyMap<string, number>, parked: readonly Message[], { park, unpark, moved }: GateOutcome): Behind[] {
+  const gone = new Set(unpark.map(placeOf));
+  const waiting = [...parked.filter((message) => !gone.has(placeOf(message))), ...park];
+  const streams = new Set([...parked, ...park].map(streamOf));
+  return [...streams].map((stream) => ({
+    stream,
+    last: moved.get(stream) ?? last.get(stream) ?? 0,
+    waiting: waiting.filter((message) => streamOf(message) === stream),
+  }));
 }
 
 export interface GateOutcome {
@@ -147,6 +158,8 @@ export interface GateOutcome {
   readonly park: Message[];
   /** Were parked, and are among `apply` or have been overtaken. */
   readonly unpark: Message[];
+  /** Not newer than what was handled before these came. */
+  readonly late: Message[];
   /** Streams whose last sequence changed. */
   readonly moved: Map<string, number>;
 }
@@ -158,12 +171,15 @@ export function passGate(
   messages: readonly Message[],
   parked: readonly Message[],
 ): GateOutcome {
-  const outcome: GateOutcome = { apply: [], park: [], unpark: [], moved: new Map() };
+  const outcome: GateOutcome = { apply: [], park: [], unpark: [], late: [], moved: new Map() };
   const waiting = new Map(parked.map((message) => [placeOf(message), message]));
   for (const message of messages) {
     const stream = streamOf(message);
     const at = outcome.moved.get(stream) ?? last.get(stream) ?? 0;
-    if (message.sequence! <= at) continue; // a duplicate, or older than what is known
+    if (message.sequence! <= at) {
+      if (message.sequence! <= (last.get(stream) ?? 0)) outcome.late.push(message);
+      continue; // a duplicate, or older than what is known
+    }
     if (mode === 'strict' && message.sequence! > at + 1) {
       if (!waiting.has(placeOf(message))) outcome.park.push(message);
       waiting.set(placeOf(message), waiting.get(placeOf(message)) ?? message);

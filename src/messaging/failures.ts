@@ -42,6 +42,7 @@ const CLASSES: Partial<Record<ErrorCode, FailureClass>> = {
   too_many_hops: 'contract',
   outside_dedupe_window: 'contract',
   crash_suspect: 'contract',
+  sequence_skipped: 'contract',
 };
 
 /** The class of what a handler threw; a Refusal that was thrown instead of said is a bug. */
