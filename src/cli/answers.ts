@@ -65,6 +65,74 @@ export interface Shipment {
   readonly tracking_number: string;
 }
 
+interface ShippedLine {
+  readonly line_id: string;
+  readonly sku: string;
+  readonly quantity: number;
+}
+
+export interface ShipmentDetail extends Shipment {
+  readonly order_number: string | null;
+  readonly warehouse_id: string | null;
+  readonly recipient: string | null;
+  readonly lines: readonly ShippedLine[];
+  readonly shorted: readonly ShippedLine[];
+  readonly holds: readonly { readonly hold_id: string; readonly reason: string }[];
+  readonly carrier: string | null;
+  readonly estimated_delivery: string | null;
+  readonly refused_reason: string | null;
+  readonly dispatch_requested_at: string | null;
+  readonly created_at: string;
+  readonly parcels: readonly {
+    readonly id: string;
+    readonly status: string;
+    readonly tracking_number: string;
+    readonly weight_g: number | null;
+    readonly lines: readonly ShippedLine[];
+    readonly code: string | null;
+    readonly note: string | null;
+  }[];
+}
+
+export interface TrackingEvent {
+  readonly parcel_id: string;
+  readonly code: string;
+  readonly carrier_at: string;
+  readonly place: string | null;
+  readonly note: string | null;
+  readonly entered_by: string | null;
+}
+
+export interface Label {
+  readonly parcel_id: string;
+  readonly format: string;
+  readonly status: string;
+  readonly error: string | null;
+}
+
+export interface Return {
+  readonly id: string;
+  readonly number: string;
+  readonly order_id: string;
+  readonly order_number: string | null;
+  readonly status: string;
+  readonly parcel_id: string | null;
+  readonly warehouse_id: string;
+  readonly lines: readonly (ShippedLine & { readonly reason: string })[];
+  readonly received: readonly (ShippedLine & { readonly disposition: string })[] | null;
+  readonly note: string | null;
+  readonly rejection: string | null;
+  readonly created_at: string;
+}
+
+export interface Returnable {
+  readonly line_id: string;
+  readonly sku: string;
+  readonly delivered: number;
+  readonly returned: number;
+  readonly returnable: number;
+}
+
 export interface StockLevel {
   readonly sku: string;
   readonly warehouse_id: string;

@@ -30,6 +30,8 @@ export interface Client {
   first<Item>(most: number, path: string, query?: Query): Promise<Item[]>;
   /** The server's clock, milliseconds UTC, to the second. */
   now(): Promise<number>;
+  /** A document, as it is. */
+  download(path: string): Promise<Buffer>;
   /** `key` is the idempotency key; one of its own when absent. */
   post<Answer>(path: string, body?: object, key?: string): Promise<Answer>;
 }
@@ -40,22 +42,26 @@ type Reply<Answer> = { readonly answer: Answer } | { readonly error: CommandErro
 interface Asking extends RequestInit {
   /** Take the body of an error for an answer. */
   readonly anyway?: boolean;
+  /** Take the body as it is. */
+  readonly raw?: boolean;
   readonly look?: (headers: Headers) => void;
 }
 
 const REQUEST_MS = 30_000;
 
 export function openClient({ url, world, patience = 2_000, waiting = () => undefined }: ClientOptions): Client {
-  async function once<Answer>(path: string, { anyway = false, look = () => undefined, ...init }: Asking): Promise<Reply<Answer>> {
+  async function once<Answer>(path: string, { anyway = false, raw = false, look = () => undefined, ...init }: Asking): Promise<Reply<Answer>> {
     let response: Response;
-    let text: string;
+    let body: Buffer;
     try {
       response = await fetch(url + path, { ...init, signal: AbortSignal.timeout(REQUEST_MS) });
-      text = await response.text();
+      body = Buffer.from(await response.arrayBuffer());
     } catch (error) {
       return { error: unreachable(url, whyOf(error)), again: true };
     }
     look(response.headers);
+    if (response.ok && raw) return { answer: body as Answer };
+    const text = body.toString();
     if (response.ok || anyway) return readAnswer(text, url);
     const problem = readProblem(text);
     return { error: refused(problem, `${url}${path} answered ${response.status}`), again: problem.retryable ?? response.status >= 500 };
@@ -99,6 +105,7 @@ export function openClient({ url, world, patience = 2_000, waiting = () => undef
       await ask('/health/live', { look: (headers) => (date = Date.parse(headers.get('date') ?? '')) });
       return date;
     },
+    download: (path) => ask(path, { raw: true }),
     post: (path, body = {}, key = world.id('req')) =>
       ask(path, { method: 'POST', headers: { 'content-type': 'application/json', 'idempotency-key': key }, body: JSON.stringify(body) }),
   };

@@ -6,6 +6,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { audit } from './audit.ts';
 import { type Common, ask, group, several, wholeNumber, world } from './command.ts';
 import { consumerCommands, deadLetterCommands } from './commands-messages.ts';
+import { returnCommands, shipmentCommands } from './commands-shipping.ts';
 import { doctor } from './doctor.ts';
 import { importOnlineRetail } from './import/command.ts';
 import * as orders from './orders.ts';
@@ -40,7 +41,16 @@ export function commands(): Command {
   program.addHelpText('after', EXIT_CODES).showHelpAfterError('Say `waybill --help`, or `waybill <command> --help`.').exitOverride();
 
   program.addCommand(startCommand());
-  for (const command of [...orderCommands(), deadLetterCommands(), consumerCommands(), ...proofCommands(), topologyCommands(), importCommands()])
+  for (const command of [
+    ...orderCommands(),
+    shipmentCommands(),
+    returnCommands(),
+    deadLetterCommands(),
+    consumerCommands(),
+    ...proofCommands(),
+    topologyCommands(),
+    importCommands(),
+  ])
     program.addCommand(command);
   return inherit(program);
 }
