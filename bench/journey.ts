@@ -45,13 +45,14 @@ try {
 
   record('journey', {
     'whole journeys/s through HTTP': Math.round(perSecond),
-    'accepted/s through HTTP': Math.round(full['2xx'] / full.duration),
-    'refused or failed': full.non2xx + full.errors + half.non2xx + half.errors,
+    'accepted/s through HTTP': Math.round(full.accepted / full.seconds),
+    'refused or failed': full.refused + full.errors + half.refused + half.errors,
     'POST p50 ms at full load': full.latency.p50,
     'POST p99 ms at full load': full.latency.p99,
     'POST p50 ms at half load': half.latency.p50,
     'POST p99 ms at half load': half.latency.p99,
     'server CPU µs per journey': Math.round(((after.cpuSeconds - before.cpuSeconds) * 1e6) / journeys),
+    'load generator CPU µs per request': full.cpuMicros,
     'peak memory MB': Math.round(peakMb),
     'floor: the same rows, bare node:sqlite, orders/s': Math.round(floor),
     'ratio to the floor': (perSecond / floor).toFixed(2),

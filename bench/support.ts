@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { createServer } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Job } from './load.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
 
@@ -66,35 +67,23 @@ export async function post<T>(url: string, body: unknown): Promise<T> {
 }
 
 export interface LoadResult {
-  readonly '2xx': number;
-  readonly non2xx: number;
+  readonly accepted: number;
+  readonly refused: number;
   readonly errors: number;
-  readonly duration: number;
+  readonly seconds: number;
+  /** Milliseconds. */
   readonly latency: { readonly p50: number; readonly p99: number; readonly p99_9: number; readonly max: number };
+  /** CPU the generator itself took, µs a request. */
+  readonly cpuMicros: number;
 }
 
-/** Runs autocannon in a process of its own: as many requests as 256 connections carry, or `rate` a second. */
+/** Runs load.ts: as many requests as 256 connections carry, or `rate` a second. */
 export async function load(
   url: string,
-  { body, seconds, connections = 256, rate }: { body: unknown; seconds: number; connections?: number; rate?: number },
+  { connections = 256, ...job }: Omit<Job, 'url' | 'connections'> & { connections?: number },
 ): Promise<LoadResult> {
-  const options = [
-    '-j',
-    '-n',
-    '-m',
-    'POST',
-    '-c',
-    String(connections),
-    '-d',
-    String(seconds),
-    '-H',
-    'content-type=application/json',
-    '-b',
-    JSON.stringify(body),
-  ];
-  if (rate !== undefined) options.push('-R', String(Math.round(rate)));
-  const child = spawn(process.execPath, [join(ROOT, 'node_modules/autocannon/autocannon.js'), ...options, url], {
-    stdio: ['ignore', 'pipe', 'ignore'],
+  const child = spawn(process.execPath, [join(ROOT, 'bench/load.ts'), JSON.stringify({ url, connections, ...job })], {
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
