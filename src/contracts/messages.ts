@@ -230,14 +230,20 @@ export const EVENTS = {
   'message.dead_lettered': z.object({ dead_letter_id: id, message_id: id, message_type: z.string(), code: z.string(), error: z.string() }),
 } as const satisfies Record<string, z.ZodType>;
 
+/** Asked before, and no answer came: what is done already is answered once more. Without it a duplicate says nothing. */
+const again = z.literal(true).optional();
+
 /** What is asked of one service. `to` is that service; its answer is an event. */
 export const COMMANDS = {
-  'stock.reserve': { to: 'inventory', data: z.object({ ...order, lines: z.array(reservedLineSchema), allocation: allocationSchema.optional() }) },
-  'stock.release': { to: 'inventory', data: z.object({ ...order, reason: z.string() }) },
+  'stock.reserve': {
+    to: 'inventory',
+    data: z.object({ ...order, lines: z.array(reservedLineSchema), allocation: allocationSchema.optional(), again }),
+  },
+  'stock.release': { to: 'inventory', data: z.object({ ...order, reason: z.string(), again }) },
   /** Goods have left: those named, from that warehouse; all that the order holds when none are. */
   'stock.commit': {
     to: 'inventory',
-    data: z.object({ ...order, shipment_id: id, warehouse_id: id.optional(), lines: z.array(reservedLineSchema).optional() }),
+    data: z.object({ ...order, shipment_id: id, warehouse_id: id.optional(), lines: z.array(reservedLineSchema).optional(), again }),
   },
   /** `lines` is all the order wants of each line, what has left included; a line that is not listed is wanted no more. */
   'stock.change': {
@@ -259,7 +265,7 @@ export const COMMANDS = {
   },
   /** Somebody whose copy of the catalogue is in doubt asks its owner. */
   'product.tell': { to: 'inventory', data: z.object({ question_id: id, skus: z.array(z.string()) }) },
-  'payment.authorize': { to: 'payments', data: z.object({ ...order, amount: z.int().min(1), currency, token: z.string() }) },
+  'payment.authorize': { to: 'payments', data: z.object({ ...order, amount: z.int().min(1), currency, token: z.string(), again }) },
   'payment.capture': { to: 'payments', data: z.object({ ...order, shipment_id: id }) },
   'payment.void': { to: 'payments', data: z.object({ ...order, reason: z.string() }) },
   'shipment.prepare': {
@@ -271,9 +277,10 @@ export const COMMANDS = {
       customer: customerSchema,
       ship_to: addressSchema.optional(),
       lines: z.array(reservedLineSchema),
+      again,
     }),
   },
-  'shipment.dispatch': { to: 'shipping', data: z.object(aboutShipment) },
+  'shipment.dispatch': { to: 'shipping', data: z.object({ ...aboutShipment, again }) },
   'shipment.refuse_dispatch': { to: 'shipping', data: z.object({ ...aboutShipment, reason: z.string() }) },
   /** Without a name: all shipments of the order. */
   'shipment.cancel': { to: 'shipping', data: z.object({ ...aboutShipment, reason: z.string() }) },

@@ -1,22 +1,24 @@
 /**
  * What becomes of each message about an order's goods: the table of README.md as data, and the one place that looks into it.
  */
+import type { DataOf } from '../contracts/messages.ts';
 import type { AnyMessage } from '../messaging/service.ts';
 import { change } from './domain-change.ts';
-import { fill } from './domain-claims.ts';
+import { type Claims, fill } from './domain-claims.ts';
 import {
   type Desk,
   NEEDS_LINE,
   type Outcome,
   commitAsAsked,
   expire,
+  heldParts,
   releaseParted,
   renew,
   reserveAsAsked,
   short,
   takeBack,
 } from './domain-parted.ts';
-import { type Reservation, type StockAnswer, release, reserve, unheld } from './domain-reservations.ts';
+import { type Reservation, type StockAnswer, rejectionOf, release, reserve, unheld, wantedOf } from './domain-reservations.ts';
 
 export type Trigger =
   | `stock.${'reserve' | 'release' | 'commit' | 'change' | 'renew' | 'expire' | 'take_back'}`
@@ -83,14 +85,40 @@ function standingOf(known: Reservation | undefined): Standing {
 }
 
 function decide(known: Reservation | undefined, command: StockCommand, desk: Desk): Outcome {
-  switch (TABLE[command.type][standingOf(known)]) {
-    case 'idle':
-      return undefined;
-    case 'fault':
-      throw unheld(command.data.order_id, known);
-    case 'act':
-      return act(known, command, desk);
-  }
+  const verdict = TABLE[command.type][standingOf(known)];
+  if (verdict === 'fault') throw unheld(command.data.order_id, known);
+  const outcome = verdict === 'act' ? act(known, command, desk) : undefined;
+  const asksAgain = outcome === undefined && 'again' in command.data && command.data.again === true;
+  return asksAgain && known !== undefined ? answerAgain(known, command, desk) : outcome;
+}
+
+/** What was answered already, said once more as it is now; undefined when the order has asked for something else since. */
+function answerAgain(known: Reservation, command: StockCommand, { stock, claims }: Desk): Outcome {
+  const { order_id, warehouse_id, status, released_at, lines } = known;
+  const say = (answer: StockAnswer): Outcome => ({ reservation: known, answer });
+  if (command.type === 'stock.release' && released_at !== null) return say({ type: 'stock.released', data: { order_id } });
+  if (command.type === 'stock.commit' && status === 'committed') return say({ type: 'stock.committed', data: { order_id } });
+  if (command.type !== 'stock.reserve' || released_at !== null) return undefined;
+  if (status === 'held') return say({ type: 'stock.reserved', data: { order_id, warehouse_id: warehouse_id!, lines: [...lines] } });
+  if (status === 'parted') return say({ type: 'stock.reserved', data: heldOf(known, claims), waits: true });
+  const rejection = rejectionOf(command.data.lines, wantedOf(command.data.lines), stock);
+  return status === 'rejected' ? say({ type: 'stock.rejected', data: { order_id, ...rejection } }) : undefined;
+}
+
+function heldOf(known: Reservation, claims: Claims): DataOf<'stock.reserved'> {
+  const parts = heldParts(known, claims);
+  const lines = [
+    ...Map.groupBy(
+      parts.flatMap((part) => part.lines),
+      ({ line_id }) => line_id,
+    ).values(),
+  ];
+  return {
+    order_id: known.order_id,
+    warehouse_id: known.warehouse_id ?? 'none',
+    lines: lines.map((same) => ({ ...same[0]!, quantity: same.reduce((sum, { quantity }) => sum + quantity, 0) })),
+    parts,
+  };
 }
 
 function act(known: Reservation | undefined, command: StockCommand, desk: Desk): Outcome {

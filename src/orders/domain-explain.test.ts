@@ -60,10 +60,10 @@ test('a parcel on its way waits for the carrier, and for its goods to leave the 
   const shipped = at(...TO_READY, 'shipment.dispatch_requested', 'payment.captured', 'shipment.dispatched');
   expect(told(shipped)).toEqual([
     ['shipped', 'carrier', DEADLINES.delivery, 'deliver'],
-    ['stock_commit', 'stock', DEADLINES.stock, ''],
+    ['stock_commit', 'stock', DEADLINES.stock, 'resume'],
   ]);
   const delivered = after(shipped, ['shipment.delivered'], NOW).order;
-  expect(told(delivered)).toEqual([['stock_commit', 'stock', DEADLINES.stock, '']]);
+  expect(told(delivered)).toEqual([['stock_commit', 'stock', DEADLINES.stock, 'resume']]);
   expect(told(after(delivered, ['stock.committed'], NOW).order)).toEqual([]);
 });
 

@@ -2,7 +2,7 @@
  * What an order waits for, since when, who must act and by when. Every unfinished order has an answer; a finished one has none.
  */
 import { isLegal } from './domain.ts';
-import { type Hold, type Order, isFinished, stateOfStop } from './domain-order.ts';
+import { type Hold, type Order, areGoodsOnBooks, isFinished } from './domain-order.ts';
 import { type Wait, waitOf } from './domain-table.ts';
 import type { Deadlines } from './domain-waybill.ts';
 
@@ -59,14 +59,14 @@ function legalCommands(order: Order, { answers }: Wait): LegalCommand[] {
   const byAnswer: LegalCommand[] = answers.flatMap((answer) =>
     answer === 'shipment.dispatch_requested' ? ['dispatch' as const] : answer === 'shipment.delivered' ? ['deliver' as const] : [],
   );
-  return [...byAnswer, ...(['resume', 'cancel'] as const).filter((name) => isLegal(order, name))];
+  const resume: LegalCommand[] = order.journey.hold !== null && isLegal(order, 'resume') ? ['resume'] : [];
+  return [...byAnswer, ...resume, ...(isLegal(order, 'cancel') ? (['cancel'] as const) : [])];
 }
 
 /** The parcel has left; until inventory confirms, its goods still stand on the books. */
 function goodsLeaving({ journey }: Order, deadlines: Deadlines): Blocker | undefined {
-  if (journey.at !== 'shipped' && journey.at !== 'delivered') return undefined;
-  if (stateOfStop(journey.stops, 'stock') !== 'done') return undefined;
+  if (!areGoodsOnBooks(journey)) return undefined;
   const left = journey.stops.find(({ stop }) => stop === 'shipping')?.since ?? journey.since;
   const evidence = { asked: 'stock.commit', awaits: ['stock.committed'], note: null, dead_letter_id: null };
-  return { blocker: 'stock_commit', since: left, owner: 'stock', deadline: left + deadlines.stock, legal_commands: [], evidence };
+  return { blocker: 'stock_commit', since: left, owner: 'stock', deadline: left + deadlines.stock, legal_commands: ['resume'], evidence };
 }

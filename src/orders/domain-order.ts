@@ -171,8 +171,11 @@ export function timerOf({ id, journey }: Order): { readonly dueAt: number; reado
 }
 
 /** Is there nothing left that must happen? Goods that have left must also have been taken off the books. */
-export const isFinished = ({ at, stops }: Journey): boolean =>
-  waitOf(at) === null && !(at === 'delivered' && stops.some(({ stop, state }) => stop === 'stock' && state === 'done'));
+export const isFinished = (journey: Journey): boolean => waitOf(journey.at) === null && !areGoodsOnBooks(journey);
+
+/** The goods have left the building and inventory has not said that it knows. */
+export const areGoodsOnBooks = ({ at, stops }: Journey): boolean =>
+  (at === 'shipped' || at === 'delivered') && stateOfStop(stops, 'stock') === 'done';
 
 export const stateOfStop = (stops: readonly Stop[], name: StopName): StopState | undefined => stops.find(({ stop }) => stop === name)?.state;
 

@@ -53,7 +53,7 @@ export const BACKWARD = { stock: 'releasing', payment: 'voiding', shipping: 'rec
  * - `ask` somebody wants to dispatch: capture, then dispatch; `deny` refuse the dispatch
  * - `paid` captured, dispatch; `kept` captured after all; `unpaid` not captured, refuse the dispatch and hold
  * - `sent` the parcel left; `gone` so did its goods; `here` it arrived
- * - `undo` begin to cancel; `again` lift the hold and say the command again; `refuse` not now; `same` it is so already
+ * - `undo` begin to cancel; `again` lift the hold and say what was not answered again; `refuse` not now; `same` it is so already
  * - `note` write it down; `late` write it down unless it is a repetition; `idle` nothing
  */
 export type Act =
@@ -85,7 +85,7 @@ const TABLE = {
   'order.check_deadline':        ['over',   'over',     'over',   'idle',   'over',   'over',     'idle',   'idle',   'idle',   'over',   'over',   'over',   'idle'],
   'message.dead_lettered':       ['dead',   'dead',     'dead',   'dead',   'dead',   'dead',     'note',   'note',   'note',   'dead',   'dead',   'dead',   'note'],
   cancel:                        ['undo',   'undo',     'undo',   'undo',   'refuse', 'refuse',   'refuse', 'refuse', 'undo',   'same',   'same',   'same',   'same'],
-  resume:                        ['again',  'again',    'again',  'again',  'again',  'again',    'refuse', 'refuse', 'refuse', 'again',  'again',  'again',  'refuse'],
+  resume:                        ['again',  'again',    'again',  'again',  'again',  'again',    'again',  'again',  'refuse', 'again',  'again',  'again',  'refuse'],
 } as const satisfies Record<string, Row>;
 
 export type TriggerName = keyof typeof TABLE;

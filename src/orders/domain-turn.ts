@@ -77,8 +77,8 @@ export function unwind(turn: Turn, reason: CancelReason): void {
   sayEvent(turn, { type: 'order.cancelled', data: { ...factOf(turn.order), reason } });
 }
 
-/** Enters a state: its deadline begins, its command is said. */
-export function enter(turn: Turn, at: State): void {
+/** Enters a state: its deadline begins, its command is said; `again` when it was said before and no answer came. */
+export function enter(turn: Turn, at: State, again = false): void {
   const { now, deadlines } = turn.rules;
   const wait = waitOf(at);
   turn.journey = {
@@ -89,8 +89,21 @@ export function enter(turn: Turn, at: State): void {
     epoch: turn.journey.epoch + 1,
   };
   const command = commandOf(turn);
-  if (command !== undefined) turn.says.push(command);
+  if (command !== undefined) turn.says.push(again ? askedAgain(command) : command);
 }
+
+/** Commands whose stop, when it has done what they ask for, answers once only, unless it is asked again. The others are answered each time. */
+const ANSWERED_ONCE: ReadonlySet<Says['type']> = new Set<Says['type']>([
+  'stock.reserve',
+  'stock.release',
+  'stock.commit',
+  'payment.authorize',
+  'shipment.prepare',
+  'shipment.dispatch',
+]);
+
+const askedAgain = (command: Says): Says =>
+  ANSWERED_ONCE.has(command.type) ? ({ ...command, data: { ...command.data, again: true } } as Says) : command; // all of the set have the field
 
 /** What is said on entering the state the order is in. */
 function commandOf({ order, journey, token }: Turn): Says | undefined {
@@ -126,11 +139,19 @@ function commandOf({ order, journey, token }: Turn): Says | undefined {
 export function leave(turn: Turn): void {
   settle(turn, 'shipping');
   enter(turn, 'shipped');
-  const { shipment_id, tracking_number } = fulfilled(turn.journey.stops, 'shipping');
+  const { tracking_number } = fulfilled(turn.journey.stops, 'shipping');
   sayEvent(turn, { type: 'order.shipped', data: { ...factOf(turn.order), tracking_number } });
-  turn.says.push({ type: 'stock.commit', data: { order_id: turn.order.id, shipment_id } });
+  turn.says.push(takingOffTheBooks(turn));
   turn.detail.tracking_number = tracking_number;
 }
+
+const takingOffTheBooks = ({ order, journey }: Turn): Says => ({
+  type: 'stock.commit',
+  data: { order_id: order.id, shipment_id: fulfilled(journey.stops, 'shipping').shipment_id },
+});
+
+/** The goods have left, and inventory has not said that it knows. */
+export const askForGoodsAgain = (turn: Turn): void => void turn.says.push(askedAgain(takingOffTheBooks(turn)));
 
 export function refuseDispatch(turn: Turn, reason: string): void {
   turn.says.push({ type: 'shipment.refuse_dispatch', data: { order_id: turn.order.id, reason } });

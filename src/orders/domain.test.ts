@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { after, answer, ANSWERS, placed, rulesAt, T0, typesOf } from '../../test/orders/make.ts';
 import { Refusal } from '../kernel/errors.ts';
 import { advance, isLegal, mayNeedLines, request } from './domain.ts';
-import { type Order, isFinished, statusOf, timerOf } from './domain-order.ts';
+import { type Order, type Step, isFinished, statusOf, timerOf } from './domain-order.ts';
 import { type ReplyName, REPLIES, STATES, TRIGGERS, actOf } from './domain-table.ts';
 import { DEADLINES } from './domain-waybill.ts';
 
@@ -229,6 +229,7 @@ describe('dead letters', () => {
     const again = request(held, { type: 'resume', operation: 'ops' }, rulesAt(T0 + 5_000));
     if (again === undefined || again instanceof Refusal) throw new Error('not resumed');
     expect([typesOf(again.says), again.entry.detail.operation]).toEqual([['order.resumed', 'stock.reserve'], 'ops']);
+    expect(again.says[1]).toMatchObject({ data: { again: true } }); // the stop may have done it, and its answer be lost
     expect(timerOf(again.order)).toMatchObject({ dueAt: T0 + 5_000 + DEADLINES.stock });
   });
 
@@ -252,7 +253,18 @@ describe('dead letters', () => {
 
   test('resuming what is not on hold is refused', () => {
     expect(request(placed().order, { type: 'resume' }, rulesAt(T0))).toMatchObject({ code: 'order_not_on_hold' });
-    expect(request(at(...TO_SHIPPED), { type: 'resume' }, rulesAt(T0))).toMatchObject({ code: 'order_not_on_hold' });
+    expect(request(at(...TO_SHIPPED, 'stock.committed'), { type: 'resume' }, rulesAt(T0))).toMatchObject({ code: 'order_not_on_hold' });
+    expect(isLegal(at(...TO_SHIPPED, 'stock.committed'), 'resume')).toBe(false);
+  });
+
+  test.each([
+    ['shipped', at(...TO_SHIPPED)],
+    ['delivered', at(...TO_SHIPPED, 'shipment.delivered')],
+  ])('goods that left and are still on the books are asked for again when it is %s', (state, order) => {
+    expect(isLegal(order, 'resume')).toBe(true);
+    const step = request(order, { type: 'resume' }, rulesAt(T0));
+    expect(step).toMatchObject({ order: { journey: { at: state } }, says: [{ type: 'stock.commit', data: { again: true } }] });
+    expect((step as Step).says.length).toBe(1);
   });
 });
 

@@ -11,6 +11,7 @@ import {
   type Rules,
   type Step,
   type Trigger,
+  areGoodsOnBooks,
   factOf,
   reservedLines,
   stateOfStop,
@@ -18,6 +19,7 @@ import {
 import { type Act, type State, type TriggerName, actOf, waitOf } from './domain-table.ts';
 import {
   type Turn,
+  askForGoodsAgain,
   closeTurn,
   enter,
   goOn,
@@ -58,7 +60,7 @@ export const request = (order: Order, asked: Request, rules: Rules): Step | unde
 /** May the request be made now? */
 export const isLegal = ({ journey }: Order, name: Request['type']): boolean => {
   const act = actOf(journey.at, name);
-  return name === 'resume' ? act === 'again' && journey.hold !== null : act === 'undo';
+  return name === 'resume' ? act === 'again' && (journey.hold !== null || areGoodsOnBooks(journey)) : act === 'undo';
 };
 
 /** Can a stop that is told of lines be reached within `answers` answers? Then they must be loaded. */
@@ -168,15 +170,17 @@ const ACTS: Readonly<Record<Act, (turn: Turn, trigger: Trigger) => Verdict>> = {
     unwind(turn, reason);
   },
   again(turn, trigger) {
-    if (turn.journey.hold === null) return new Refusal('order_not_on_hold', `order ${turn.order.number} is not on hold`);
+    const { at, hold: held } = turn.journey;
+    if (held === null && !areGoodsOnBooks(turn.journey)) return notOnHold(turn);
     noteOperation(turn, trigger);
+    if (held === null) return askForGoodsAgain(turn);
     lift(turn);
-    enter(turn, turn.journey.at);
+    enter(turn, at, true);
   },
   refuse(turn, trigger) {
     const { number, journey } = turn.order;
     return trigger.type === 'resume'
-      ? new Refusal('order_not_on_hold', `order ${number} is not on hold`)
+      ? notOnHold(turn)
       : new Refusal('order_not_cancellable', `order ${number} is ${journey.at} and can no longer be cancelled`);
   },
   same: () => 'nothing',
@@ -189,6 +193,8 @@ const ACTS: Readonly<Record<Act, (turn: Turn, trigger: Trigger) => Verdict>> = {
     turn.detail.late = true;
   },
 };
+
+const notOnHold = ({ order }: Turn): Refusal => new Refusal('order_not_on_hold', `order ${order.number} is not on hold`);
 
 /** The stop as the answer tells that it is done. */
 function doneStop(trigger: Trigger, since: number): Stop {

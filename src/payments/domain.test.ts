@@ -101,6 +101,18 @@ describe('an authorisation', () => {
     expect(given(after(everyStatus.failed, void_()), authorize())).toBeUndefined();
   });
 
+  it('asked for again, because no answer came, is answered once more', () => {
+    const again = (): PaymentCommand => command('payment.authorize', { amount: 500, currency: 'EUR', token: 'tok_ok', again: true });
+    expect(given(authorized, again())).toEqual({
+      payment: { ...authorized, sequence: authorized.sequence + 1 },
+      events: [{ type: 'payment.authorized', data: { order_id: 'ord_1', payment_id: authorized.id, amount: 500, currency: 'EUR' } }],
+    });
+    expect(types(given(everyStatus.declined, again()))).toEqual(['payment.declined']);
+    expect(given(requested, again())).toBeUndefined(); // its answer will come
+    expect(given(after(authorized, void_()), again())).toBeUndefined();
+    expect(given(everyStatus.failed, again())).toMatchObject({ begin: { kind: 'authorize' } });
+  });
+
   it('says what became of it', () => {
     expect(types(settled(requested, approved))).toEqual(['payment.authorized']);
     expect(settled(requested, declined).events).toMatchObject([{ type: 'payment.declined', data: { reason: 'card_declined' } }]);

@@ -163,8 +163,12 @@ function authorize(payment: Payment | undefined, command: PaymentCommand & { typ
     const asked: Payment = { ...blank(order_id, now), amount, currency, token, under_way: 'authorize', authorize_command: command.id };
     return { payment: asked, begin, events: [] };
   }
-  // Asked for again after it failed. Anything else is a duplicate, or came after its void.
-  if (payment.status !== 'failed' || payment.void_command !== null || payment.authorize_command === command.id) return undefined;
+  // Asked for again after it failed, or because the answer did not come. Anything else is a duplicate, or came after its void.
+  if (payment.void_command !== null) return undefined;
+  if (command.data.again === true && payment.status === 'authorized') return say(payment, now, [fact(payment, 'payment.authorized', payment.held)]);
+  if (command.data.again === true && payment.status === 'declined')
+    return say(payment, now, [refusal(payment, 'payment.declined', 'declined_before')]);
+  if (payment.status !== 'failed' || payment.authorize_command === command.id) return undefined;
   const again: Payment = { ...moved(payment, 'requested', now), under_way: 'authorize', authorize_command: command.id };
   return { payment: again, begin, events: [] };
 }

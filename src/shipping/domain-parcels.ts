@@ -148,7 +148,7 @@ export function catchUp(shipment: Shipment, heardParcels: readonly Parcel[], now
   const over = parcels.every(hasEnded) && status !== 'delivered';
   const last = changes.findLast(({ before, after }) => before?.status !== after.status);
   const said = changes.flatMap((change) => tellOf(shipment, change, over && change === last));
-  const arrived = status === 'delivered' ? [{ type: 'shipment.delivered', data: { ...about(shipment), ...partOf(shipment, parcels) } } as const] : [];
+  const arrived = status === 'delivered' ? [arrival(shipment, parcels)] : [];
   const expected = Math.max(...parcels.map(({ estimated_delivery }) => estimated_delivery ?? 0));
   const next = {
     ...(status === shipment.status ? shipment : moved(shipment, status, now)),
@@ -189,6 +189,12 @@ function tellOf(
       return []; // a delivery is said of the whole shipment
   }
 }
+
+/** What is said of a shipment that arrived, or those parcels of it that did. */
+export const arrival = (shipment: Shipment, parcels: readonly Parcel[]): ShipmentEvent => ({
+  type: 'shipment.delivered',
+  data: { ...about(shipment), ...partOf(shipment, parcels) },
+});
 
 /** The lines that arrived, when not all did. */
 function partOf(shipment: Shipment, parcels: readonly Parcel[]): { lines?: ShipmentLine[] } {

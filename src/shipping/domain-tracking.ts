@@ -5,8 +5,8 @@
  */
 import { Refusal } from '../kernel/errors.ts';
 import { askForDispatch, heldBack } from './domain.ts';
-import { type Parcel, type TrackingCode, type TrackingEvent, catchUp, hasEnded, heard, isFetched, onlyParcel } from './domain-parcels.ts';
-import { type Shipment, type Step, about, impossible, moved, saying, silent } from './domain-shipment.ts';
+import { type Parcel, type TrackingCode, type TrackingEvent, arrival, catchUp, hasEnded, heard, isFetched, onlyParcel } from './domain-parcels.ts';
+import { type Shipment, type Step, impossible, moved, saying, silent } from './domain-shipment.ts';
 import { actOf } from './domain-table.ts';
 
 /** The parcels of a shipment; one that has none of its own is one. A shipment that was never prepared has nothing to be in them. */
@@ -28,12 +28,11 @@ export function track(shipment: Shipment, events: readonly TrackingEvent[], now:
 /** Everything has arrived that had not ended otherwise. */
 export function deliver(shipment: Shipment, now: number): Step | Refusal {
   switch (actOf(shipment.status, 'deliver')) {
-    case 'same':
-      return silent(shipment);
+    case 'same': // somebody who asks again sees that the order does not know it
+      return saying(shipment, arrival(shipment, shipment.parcels));
     case 'go':
       // The ordinary shipment needs no parcel for this.
-      if (shipment.parcels.length === 0)
-        return saying({ ...moved(shipment, 'delivered', now), delivered_at: now }, { type: 'shipment.delivered', data: about(shipment) });
+      if (shipment.parcels.length === 0) return saying({ ...moved(shipment, 'delivered', now), delivered_at: now }, arrival(shipment, []));
       return byHand(
         shipment,
         shipment.parcels.filter((parcel) => !hasEnded(parcel)),

@@ -4,7 +4,7 @@
  * A person asks for the dispatch of a shipment, and it stays where it is: the order decides, because only the order knows whether it
  * was cancelled meanwhile and whether the money could be taken. It answers with the command to dispatch, or to refuse it, and a
  * refused one may be asked for again. A cancellation that overtakes the preparation leaves a cancelled shipment behind, which the
- * preparation then finds. Whoever asks for what already is gets the same answer, and nothing more is said.
+ * preparation then finds. Whoever asks for what already is gets the same answer; what its order may not have heard is said once more.
  */
 import { Fault, Refusal } from '../kernel/errors.ts';
 import type { AnyMessage } from '../messaging/service.ts';
@@ -35,7 +35,7 @@ export interface Addressed {
 export function obey({ id, shipment }: Addressed, command: ShipmentCommand, now: number, dueAt: number): Step | undefined {
   switch (command.type) {
     case 'shipment.prepare':
-      return shipment === undefined ? silent(prepared(id, command.data, now, dueAt)) : undefined;
+      return shipment === undefined ? silent(prepared(id, command.data, now, dueAt)) : prepareAgain(shipment, command);
     case 'shipment.dispatch':
       return dispatch(shipment, command, now);
     case 'shipment.refuse_dispatch':
@@ -50,6 +50,12 @@ export function obey({ id, shipment }: Addressed, command: ShipmentCommand, now:
 
 type CommandOf<T extends ShipmentCommand['type']> = Extract<ShipmentCommand, { type: T }>;
 
+/** Whoever asks again because the answer did not come gets it once more, while the shipment has not left. */
+function prepareAgain(shipment: Shipment, { data }: CommandOf<'shipment.prepare'>): Step | undefined {
+  const isReady = shipment.status === 'ready' || shipment.status === 'picking' || shipment.status === 'packed';
+  return data.again === true && isReady ? saying(shipment, { type: 'shipment.ready', data: about(shipment) }) : undefined;
+}
+
 const breach = (shipment: Shipment | undefined, { type, data }: ShipmentCommand): Fault =>
   new Fault(
     'contract_violation',
@@ -61,7 +67,7 @@ const breach = (shipment: Shipment | undefined, { type, data }: ShipmentCommand)
 function dispatch(shipment: Shipment | undefined, command: CommandOf<'shipment.dispatch'>, now: number): Step | undefined {
   const act = actOf(shipment?.status, command.type);
   if (shipment === undefined || act === 'breach') throw breach(shipment, command);
-  if (act === 'idle') return undefined;
+  if (act === 'idle') return command.data.again === true ? saying(shipment, { type: 'shipment.dispatched', data: about(shipment) }) : undefined;
   if (openHolds(shipment).length === 0) return leave(shipment, now);
   return shipment.dispatch_ordered_at === null ? silent({ ...shipment, dispatch_ordered_at: now, updated_at: now }) : undefined;
 }
@@ -131,7 +137,7 @@ export function requestDispatch(shipment: Shipment, now: number): Step | Refusal
     case 'same':
       return silent(shipment);
     case 'go':
-      if (shipment.dispatch_requested_at !== null) return silent(shipment);
+      if (shipment.dispatch_requested_at !== null && openHolds(shipment).length > 0) return silent(shipment);
       return heldBack(shipment, 'dispatched') ?? askForDispatch(shipment, now);
     default:
       return impossible(shipment, 'dispatched');
