@@ -2,7 +2,7 @@
  * A small real program: two services, a bus, and a handler on each side that counts. It seeds its work once, runs until nothing is left to
  * do, prints `done` and ends. Killed anywhere and started again, it must come to the same end.
  *
- *   node pipeline.ts FOLDER [killer] [written]
+ *   node pipeline.ts PLACE [killer] [written]      PLACE as in pipeline-ground.ts, as JSON
  *
  * orders says 60 commands in units of 5; inventory gives each the next place in one of five streams and says so; orders hears the streams
  * in strict order. Every twentieth command fails at its first attempt. With `killer`, one command kills whoever executes it;
@@ -10,39 +10,45 @@
  */
 import { join } from 'node:path';
 import { migrate } from '../../src/db/migrate.ts';
-import { openSqlite } from '../../src/db/sqlite.ts';
 import { armFailpoints } from '../../src/kernel/failpoints.ts';
 import { startAll, stopAll } from '../../src/kernel/lifecycle.ts';
 import { createTelemetry } from '../../src/kernel/telemetry.ts';
 import { realWorld } from '../../src/kernel/world.ts';
 import { embeddedTransport } from '../../src/messaging/embedded.ts';
 import { mailboxMigrations, messagingFor } from '../../src/messaging/messaging.ts';
+import { rabbitTransport } from '../../src/messaging/rabbit.ts';
 import { subscription } from '../../src/messaging/service.ts';
+import { type PipelinePlace, openPlace } from './pipeline-ground.ts';
 
 export const COMMANDS = 60;
 export const STREAMS = 5;
 
-const [folder, ...words] = process.argv.slice(2);
+const [given, ...words] = process.argv.slice(2);
+const place = JSON.parse(given!) as PipelinePlace;
 const killer = words.includes('killer');
 const world = realWorld();
 const telemetry = createTelemetry({ level: 'error' });
-const transport = embeddedTransport({ file: join(folder!, 'bus.db'), world, telemetry, ...(words.includes('written') && { writeAfterMs: 0 }) });
+const transport =
+  place.rabbit === undefined
+    ? embeddedTransport({ file: join(place.folder, 'bus.db'), world, telemetry, ...(words.includes('written') && { writeAfterMs: 0 }) })
+    : rabbitTransport({ broker: { url: place.rabbit.url }, prefix: place.rabbit.prefix, world, telemetry });
 
-async function open(name: string, tables: string) {
-  const db = openSqlite({ name, file: join(folder!, `${name}.db`) });
+async function open(name: string, tables: (counted: string) => string) {
+  const db = openPlace(place, name);
   await migrate(db, [mailboxMigrations], world.now());
-  await db.script(tables);
+  await db.script(tables(db.dialect.name === 'sqlite' ? 'integer primary key autoincrement' : 'bigint generated always as identity'));
   return messagingFor({ service: name, db, world, telemetry, transport });
 }
 
 await transport.start();
 const orders = await open(
   'orders',
-  'create table if not exists seeded (n integer primary key); create table if not exists heard (place integer primary key autoincrement, stream text, sequence integer)',
+  (counted) =>
+    `create table if not exists seeded (n integer primary key); create table if not exists heard (place ${counted}, stream text, sequence integer)`,
 );
 const inventory = await open(
   'inventory',
-  'create table if not exists effect (subject text); create table if not exists stream (name text primary key, sequence integer)',
+  () => 'create table if not exists effect (subject text); create table if not exists stream (name text primary key, sequence integer)',
 );
 
 const giving = inventory.consumer([
@@ -57,7 +63,7 @@ const giving = inventory.consumer([
         await unit.tx.raw('insert into effect (subject) values ($1)', [message.subject]);
         const stream = `s${n % STREAMS}`;
         const [place] = await unit.tx.raw<{ sequence: number }>(
-          'insert into stream (name, sequence) values ($1, 1) on conflict (name) do update set sequence = sequence + 1 returning sequence',
+          'insert into stream (name, sequence) values ($1, 1) on conflict (name) do update set sequence = stream.sequence + 1 returning sequence',
           [stream],
         );
         unit.say([{ type: 'stock.released', subject: stream, sequence: place!.sequence, cause: message, data: { order_id: message.subject } }]);
@@ -74,7 +80,7 @@ const hearing = orders.consumer([
     },
   }),
 ]);
-const things = [orders.relay, inventory.relay, orders.scheduler, inventory.scheduler, giving, hearing];
+const things = [orders.timekeeper, inventory.timekeeper, orders.relay, inventory.relay, orders.scheduler, inventory.scheduler, giving, hearing];
 
 armFailpoints(process.env['WAYBILL_FAILPOINTS'] ?? '');
 await startAll(things);
@@ -82,6 +88,7 @@ await seed();
 while (!(await finished())) await world.sleep(10);
 await stopAll(things);
 await transport.stop();
+for (const { mailbox } of [orders, inventory]) await mailbox.db.close();
 process.stdout.write('done\n');
 
 async function seed(): Promise<void> {
@@ -100,12 +107,12 @@ async function seed(): Promise<void> {
 async function finished(): Promise<boolean> {
   const nothing = async ({ mailbox }: typeof orders): Promise<boolean> => {
     const [left] = await mailbox.db.read.raw<{ n: number }>(
-      'select (select count(*) from outbox) + (select count(*) from timer) + (select count(*) from parked) as n',
+      'select cast((select count(*) from outbox) + (select count(*) from timer) + (select count(*) from parked) as bigint) as n',
     );
     return left!.n === 0;
   };
   const depths = Object.values(await transport.depths());
   if (depths.some((depth) => depth > 0)) return false;
-  const [heard] = await orders.mailbox.db.read.raw<{ n: number }>('select count(*) as n from heard');
+  const [heard] = await orders.mailbox.db.read.raw<{ n: number }>('select cast(count(*) as bigint) as n from heard');
   return heard!.n >= COMMANDS && (await nothing(orders)) && (await nothing(inventory));
 }
