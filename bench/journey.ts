@@ -11,33 +11,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { parseArgs } from 'node:util';
-import { type Server, load, post, record, startServer, until, usage } from './support.ts';
+import { ORDER, settled, stock } from './shop.ts';
+import { type Server, load, record, startServer, usage } from './support.ts';
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '15' } } });
 const seconds = Number(values.seconds);
 
-const order = {
-  customer: { id: 'cus-1', name: 'Ada', email: 'ada@example.org' },
-  currency: 'EUR',
-  lines: [
-    { sku: 'TEA-1', quantity: 1 },
-    { sku: 'CUP-1', quantity: 2 },
-  ],
-  payment: { token: 'tok_ok' },
-};
-
 const server = await startServer();
 try {
   await stock(server);
-  await load(`${server.url}/v1/orders`, { body: order, seconds: 5 }); // warm
-  const before = { done: await settled(server), ...usage(server.pid), at: performance.now() };
-  const full = await load(`${server.url}/v1/orders`, { body: order, seconds });
-  const after = { done: await settled(server), ...usage(server.pid), at: performance.now() };
+  await load(`${server.url}/v1/orders`, { body: ORDER, seconds: 5 }); // warm
+  const before = { done: await settled([server]), ...usage(server.pid), at: performance.now() };
+  const full = await load(`${server.url}/v1/orders`, { body: ORDER, seconds });
+  const after = { done: await settled([server]), ...usage(server.pid), at: performance.now() };
   const journeys = after.done - before.done;
   const perSecond = journeys / ((after.at - before.at) / 1000);
 
-  const half = await load(`${server.url}/v1/orders`, { body: order, seconds, rate: perSecond / 2 });
-  const orders = await settled(server);
+  const half = await load(`${server.url}/v1/orders`, { body: ORDER, seconds, rate: perSecond / 2 });
+  const orders = await settled([server]);
   assertReady(server, orders);
   const audit = (await (await fetch(`${server.url}/v1/audit?fresh=true`)).json()) as { violations: number };
   const { peakMb } = usage(server.pid);
@@ -60,34 +51,6 @@ try {
   });
 } finally {
   await server.stop();
-}
-
-async function stock({ url }: Server): Promise<void> {
-  const warehouse = await post<{ id: string }>(`${url}/v1/warehouses`, { name: 'Main', location: 'Lyon' });
-  for (const [sku, price] of [
-    ['TEA-1', 450],
-    ['CUP-1', 1200],
-  ] as const)
-    await post(`${url}/v1/products`, { sku, name: sku, price, currency: 'EUR' });
-  await post(`${url}/v1/stock/receipts`, { warehouse_id: warehouse.id, lines: order.lines.map(({ sku }) => ({ sku, quantity: 50_000_000 })) });
-}
-
-/** Orders placed; and orders whose shipment is ready and whose customer has been told: each is one message said by its service. */
-async function progress({ url }: Server): Promise<{ placed: number; completed: number }> {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  const value = (name: string): number => Number(new RegExp(`^${name} (\\d+)`, 'm').exec(text)?.[1] ?? 0);
-  const said = (service: string): number => value(`waybill_messages_published_total{service="${service}"}`);
-  return { placed: value('waybill_orders_placed_total{policy="default"}'), completed: Math.min(said('shipping'), said('notifications')) };
-}
-
-/** Waits until all that was placed is completed; answers how many that is, and looks it up in the databases. */
-async function settled(server: Server): Promise<number> {
-  let done = { placed: 0, completed: -1 };
-  await until(async () => {
-    done = await progress(server);
-    return done.placed === done.completed;
-  });
-  return done.completed;
 }
 
 function assertReady({ dataDir }: Server, orders: number): void {

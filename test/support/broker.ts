@@ -27,12 +27,16 @@ if (brokerPrograms === undefined) {
   process.stderr.write('brokers: NO rabbitmq-server INSTALLED, tests that kill one are skipped\n');
 }
 
+/** A cluster that was killed as a whole on a busy machine takes its time. */
+const START_S = 150;
+
 export interface PrivateBroker {
   readonly url: string;
   /** With TLS only: the same over TLS, and where the certificates are. */
   readonly tlsUrl: string;
   readonly certificates: { readonly ca: string; readonly certificate: string; readonly key: string };
   readonly port: number;
+  readonly pidFile: string;
   /** Its name among brokers, and what others need to know to join it. */
   readonly node: string;
   readonly home: string;
@@ -96,6 +100,7 @@ export async function startBroker({ tls = false, under = tmpdir(), joins }: Brok
     tlsUrl: `amqps://guest:guest@127.0.0.1:${tlsPort}`,
     certificates,
     port,
+    pidFile: join(folder, 'pid'),
     node,
     home,
     epmd,
@@ -109,10 +114,14 @@ export async function startBroker({ tls = false, under = tmpdir(), joins }: Brok
     async start() {
       const child = spawn(join(programs, 'rabbitmq-server'), [], { env, stdio: 'ignore' });
       ended = new Promise((resolve) => void child.on('close', resolve));
-      await until(async () => {
-        if (child.exitCode !== null) throw new Error(`the broker ended before it was ready (${child.exitCode})`);
-        return withRabbit(broker.url, async () => true).catch(() => undefined);
-      }, 'the broker answers');
+      await until(
+        async () => {
+          if (child.exitCode !== null) throw new Error(`the broker ended before it was ready (${child.exitCode})`);
+          return withRabbit(broker.url, async () => true).catch(() => undefined);
+        },
+        'the broker answers',
+        START_S,
+      );
     },
     async signal(signal) {
       process.kill(await pid(), signal);

@@ -24,6 +24,8 @@ const asOther = process.getuid?.() === 0;
 
 export interface PrivatePostgres {
   readonly port: number;
+  /** Its first line is the id of the first process. */
+  readonly pidFile: string;
   /** The address of its one database, by another port when there is something in between. */
   url(port?: number): string;
   /** `immediate`: as a power cut would; what was committed is found again at the start. `fast`: in order, telling everybody. */
@@ -51,6 +53,7 @@ export async function startPostgres({ under = tmpdir() }: { readonly under?: str
 
   const postgres: PrivatePostgres = {
     port,
+    pidFile: join(data, 'postmaster.pid'),
     url: (through = port) => `postgres://postgres@127.0.0.1:${through}/postgres`,
     stop: (mode) => act('pg_ctl', 'stop', '--mode', mode),
     start: () => act('pg_ctl', 'start', '--wait', '--silent', '--log', join(folder, 'log'), '--options', options.join(' ')),
