@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ServiceName } from './config.ts';
 import { openCrew, runnablesOf } from './crew.ts';
+import { watchEventLoop } from './kernel/event-loop.ts';
 import { armFailpoints } from './kernel/failpoints.ts';
 import { startAll, stopAll } from './kernel/lifecycle.ts';
 import { openPeer } from './kernel/peer.ts';
@@ -18,7 +19,8 @@ const peer = openPeer(port); // from here on it is spoken to
 const transport = linkedTransport(peer);
 const crew = openCrew(config, { transport, shared: (name) => shared.get(name)!, suspectsLock, world: realWorld(), telemetry });
 const { relays, workers } = runnablesOf(crew, () => true);
-const things = [...[...crew.messagings.values()].map(({ timekeeper }) => timekeeper), ...relays, ...workers];
+const watch = watchEventLoop({ world: realWorld(), telemetry, thread: 'second' });
+const things = [watch, ...[...crew.messagings.values()].map(({ timekeeper }) => timekeeper), ...relays, ...workers];
 const here = (name: ServiceName) => crew.messagings.get(name)!.here;
 
 peer.answer('start', () => startAll(things));

@@ -21,5 +21,5 @@ test('how late the process answers its own timers is counted, and a standstill i
   const samples = await samplesIn(telemetry.metrics);
   const late = (le: string) => valueOf(samples, 'waybill_event_loop_delay_seconds_bucket', { le });
   expect([late('0.001'), late('0.5'), late('2.5'), late('+Inf')]).toEqual([4, 5, 6, 6]);
-  expect(told).toEqual([{ late_ms: 2_000 }]);
+  expect(told).toEqual([{ late_ms: 2_000, thread: 'main' }]);
 });

@@ -56,7 +56,7 @@ function metricsOn(registry: Registry) {
     queueUnsettled: new Gauge({ aggregator: 'max', name: 'waybill_queue_unsettled_messages', help: 'Those of them that are in hand in this process.', labelNames: ['queue'], registers }),
     queueConsumers: new Gauge({ aggregator: 'max', name: 'waybill_queue_consumers', help: 'Who takes messages from a queue, in all processes.', labelNames: ['queue'], registers }),
     consumerState: new Gauge({ aggregator: 'max', name: 'waybill_consumer_state', help: '1 for the state the consumer of a service is in.', labelNames: ['service', 'state'], registers }),
-    consumed: new Counter({ name: 'waybill_messages_consumed_total', help: 'Messages settled, by what became of them.', labelNames: ['service', 'outcome'], registers }),
+    consumed: new Counter({ name: 'waybill_messages_consumed_total', help: 'Messages settled, by what became of them; passed_over are duplicates, and what waits behind a gap.', labelNames: ['service', 'outcome'], registers }),
     messageWait: new Histogram({ name: 'waybill_message_wait_seconds', help: 'Time from a message being said to its being handled; the first of each batch, without retries.', labelNames: ['service'], buckets: [...seconds, 30, MINUTE, 5 * MINUTE, 30 * MINUTE, HOUR], registers }),
     consumerBatch: new Histogram({ name: 'waybill_consumer_batch_messages', help: 'Messages handled in one transaction.', labelNames: ['service'], buckets: [1, 2, 5, 10, 25, 50, 100, 200, 500], registers }),
     consumerTime: new Histogram({ name: 'waybill_consumer_batch_seconds', help: 'Time one such transaction took, its commit included.', labelNames: ['service'], buckets: seconds, registers }),
@@ -75,7 +75,7 @@ function metricsOn(registry: Registry) {
     spans: new Counter({ name: 'waybill_trace_spans_total', help: 'Spans handed to the collector, by whether it took them.', labelNames: ['outcome'], registers }),
     build: new Gauge({ aggregator: 'max', name: 'waybill_build_info', help: 'Always 1; the version that runs.', labelNames: ['version'], registers }),
     // What every process tells, by the names others know.
-    cpu: new Counter({ name: 'process_cpu_seconds_total', help: 'Processor time used.', registers, collect() { this.reset(); this.inc(cpuSeconds()); } }),
+    cpu: new Counter({ aggregator: 'max', name: 'process_cpu_seconds_total', help: 'Processor time used.', registers, collect() { this.reset(); this.inc(cpuSeconds()); } }),
     memory: new Gauge({ aggregator: 'max', name: 'process_resident_memory_bytes', help: 'Memory in use.', registers, collect() { this.set(process.memoryUsage.rss()); } }),
     heap: new Gauge({ name: 'nodejs_heap_size_used_bytes', help: 'Of it, what JavaScript uses.', registers, collect() { this.set(process.memoryUsage().heapUsed); } }),
     started: new Gauge({ aggregator: 'max', name: 'process_start_time_seconds', help: 'When the process was started, seconds since 1970.', registers }),

@@ -6,7 +6,6 @@
  * case nothing is written, read or parsed; until the confirm the sender's outbox keeps the pack. What is written and acked is deleted
  * later; a crash in between is a redelivery.
  */
-import { DatabaseSync } from 'node:sqlite';
 import type { Message } from '../contracts/envelope.ts';
 import { COMMANDS, isCommand } from '../contracts/messages.ts';
 import type { Database, Tx, WriteOptions } from '../db/database.ts';
@@ -17,6 +16,7 @@ import { loop, runnable } from '../kernel/lifecycle.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
 import type { World } from '../kernel/world.ts';
 import { type Held, openHeld } from './embedded-held.ts';
+import { lockFile } from './embedded-lock.ts';
 import { type EmbeddedQueue, type Entry, type QueueStore, openQueue } from './embedded-queue.ts';
 import type { Pack } from './outbox.ts';
 import type { PublishOutcome, Queue, Transport } from './transport.ts';
@@ -382,23 +382,4 @@ function toEntry({ seq, messages, deliveries, body }: MessageRow): Entry {
   } catch {
     return { ...base, messages: [], undecodable: body };
   }
-}
-
-/**
- * Keeps a second process away: an exclusive SQLite lock on a file of its own. The operating system lets go of it when the process
- * dies, however it dies, so nothing is left behind that somebody would have to remove.
- */
-function lockFile(file: string): () => void {
-  const lock = new DatabaseSync(file, { timeout: 0 });
-  try {
-    lock.exec('begin exclusive');
-  } catch (error) {
-    lock.close();
-    throw new Fault(
-      'unavailable',
-      `another process is using ${file.replace(/\.lock$/, '')}: stop it first, or give this one a data folder of its own`,
-      { cause: error },
-    );
-  }
-  return () => lock.close();
 }

@@ -16,7 +16,7 @@ export function meteredTransport(transport: Transport, service: string, { publis
         const outcomes = await transport.publish(packs);
         publishing.observe({ service }, (world.now() - begun) / 1_000);
         outcomes.forEach((outcome, i) => {
-          if (outcome === 'unroutable') returned.inc({ service }, packs[i]!.messages.length);
+          if (outcome === 'unroutable') returned.inc({ service }, packs[i]!.count);
         });
         return outcomes;
       } catch (error) {
