@@ -309,7 +309,7 @@ describe('repetition and disorder', () => {
 });
 
 describe('the table', () => {
-  test('declares every pair of state and trigger', () => {
+  test('K13 declares every pair of state and trigger', () => {
     for (const state of Object.keys(STATES) as (keyof typeof STATES)[])
       for (const trigger of TRIGGERS) expect([state, trigger, typeof actOf(state, trigger)]).toEqual([state, trigger, 'string']);
     expect(new Set(REPLIES)).toEqual(new Set(Object.keys(ANSWERS)));
