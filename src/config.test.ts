@@ -34,6 +34,11 @@ describe('loadConfig', () => {
     expect(loadConfig({ PORT: '', DATABASE_URL: '' })).toMatchObject({ port: 8000, databaseUrl: undefined });
   });
 
+  test('divides an outbox only where several processes can reach it', () => {
+    expect(faultsOf({ OUTBOX_SHARDS: '4' })[0]).toMatch(/^OUTBOX_SHARDS divides an outbox among processes, but SQLite/);
+    expect(loadConfig({ OUTBOX_SHARDS: '4', DATABASE_URL: 'postgres://x' }).outboxShards).toBe(4);
+  });
+
   test('takes what holds a password from a file', () => {
     const folder = mkdtempSync(join(tmpdir(), 'waybill-config-'));
     const file = join(folder, 'database_url');

@@ -111,6 +111,7 @@ export const SETTINGS = {
   DATABASE_URL: setting(undefined, 'A PostgreSQL database, e.g. `postgres://user:secret@host:5432/waybill`: a schema for each service in place of a file. Without AMQP_URL the message bus stays in DATA_DIR.', url('postgres:', 'postgresql:')),
   DATABASE_POOL: setting('8', 'Connections to PostgreSQL, at most, for each service this process runs. See scale.md for how many a server needs in all.', wholeNumber(2, 500)),
   DATABASE_POOLER: setting('none', '`transaction` when a pooler such as PgBouncer stands between that hands connections around after each transaction.', z.enum(['none', 'transaction'], 'must be none or transaction')),
+  OUTBOX_SHARDS: setting('1', 'Into how many parts the outbox of each service is divided, so that as many processes with the part `relay` can share it; needs DATABASE_URL. The same for all processes; see scale.md before changing it.', z.enum(['1', '2', '4', '8', '16', '32', '64'], 'must be 1, 2, 4, 8, 16, 32 or 64').transform(Number)),
   AMQP_URL: setting(undefined, 'A RabbitMQ, e.g. `amqps://user:secret@host:5671/vhost`, in place of the built-in message bus: then SERVICES and PARTS may be divided among processes. See rabbitmq.md.', url('amqp:', 'amqps:')),
   AMQP_PREFIX: setting('waybill', 'Begins the names of all exchanges and queues, so that several Waybills can share a broker.', prefix),
   AMQP_CA: setting(undefined, 'For amqps: a PEM file of the authorities that vouch for the broker, in place of the known ones.', file),
@@ -162,6 +163,8 @@ export interface Config {
   readonly databasePool: number;
   /** A pooler stands between that hands connections around after each transaction. */
   readonly databasePooler: boolean;
+  /** Of the outbox of each service. */
+  readonly outboxShards: number;
   /** The broker; undefined: the bus inside the process. */
   readonly amqp: AmqpConfig | undefined;
   readonly logLevel: string;
@@ -248,6 +251,7 @@ function toConfig(values: Values): Config {
     databaseUrl: values.DATABASE_URL,
     databasePool: values.DATABASE_POOL,
     databasePooler: values.DATABASE_POOLER === 'transaction',
+    outboxShards: values.OUTBOX_SHARDS,
     amqp: values.AMQP_URL === undefined ? undefined : toAmqp(values.AMQP_URL, values),
     logLevel: values.LOG_LEVEL,
     smtpUrl: values.SMTP_URL,
@@ -305,10 +309,13 @@ function contradictions(config: Config): string[] {
 }
 
 /** What a process may leave to others depends on what it can reach them by. */
-function divisions({ services, parts, databaseUrl, amqp }: Config): string[] {
+function divisions(config: Config): string[] {
+  const { services, parts, databaseUrl, amqp } = config;
   const faults: string[] = [];
   const missing = SERVICES.filter((name) => !services.includes(name));
   const absent = (['api', 'relay', 'worker'] as const).filter((part) => !parts.includes(part));
+  if (config.outboxShards > 1 && databaseUrl === undefined)
+    faults.push('OUTBOX_SHARDS divides an outbox among processes, but SQLite files belong to one process. Remove it, or set DATABASE_URL.');
   const inside = 'but the built-in message bus carries messages only inside one process.';
   if (missing.length > 0 && amqp === undefined)
     faults.push(`SERVICES leaves out ${missing.join(', ')}, ${inside} Remove SERVICES, so that this process runs all of them, or set AMQP_URL.`);

@@ -51,8 +51,10 @@ export interface Crew {
 /** The services the settings name. */
 export function openCrew(config: Config, { transport, shared, elsewhere, suspectsLock, ...tools }: CrewOptions): Crew {
   const databases = new Map(config.services.map((name) => [name, openDatabase(name, config, tools, shared?.(name))]));
+  // Whoever answers requests, handles messages or lets timers fire writes into the outbox; what does not run here runs elsewhere.
+  const outbox = { shards: config.outboxShards, divided: (['api', 'relay', 'worker'] as const).some((part) => !config.parts.includes(part)) };
   const messaging = (service: ServiceName, db: Database): Messaging =>
-    messagingFor({ service, db, transport, elsewhere: elsewhere?.(service), suspectsLock, ...tools });
+    messagingFor({ service, ...outbox, db, transport, elsewhere: elsewhere?.(service), suspectsLock, ...tools });
   const messagings = new Map(Array.from(databases, ([name, db]) => [name, messaging(name, db)]));
   const everything = buildServices((name) => messagings.get(name)?.mailbox ?? mailboxElsewhere(name, tools.world), config, tools);
   return { databases, messagings, everything, services: everything.filter(({ name }) => messagings.has(name as ServiceName)) };
@@ -75,11 +77,11 @@ export function runnablesOf({ messagings, services }: Crew, here: (name: Service
 
 export function openDatabase(
   name: ServiceName,
-  { databaseUrl, dataDir }: Config,
+  { databaseUrl, databasePool: poolMax, databasePooler: handedAround, dataDir }: Config,
   { world, telemetry: { metrics } }: Tools,
   shared?: FlushWords,
 ): Database {
-  if (databaseUrl !== undefined) return openPostgres({ name, url: databaseUrl, schema: `waybill_${name}`, metrics, world });
+  if (databaseUrl !== undefined) return openPostgres({ name, url: databaseUrl, schema: `waybill_${name}`, metrics, world, poolMax, handedAround });
   return openSqlite({ name, file: join(dataDir, `${name}.db`), metrics, shared });
 }
 

@@ -44,7 +44,7 @@ function metricsOn(registry: Registry) {
     outboxDeadRows: new Gauge({ aggregator: 'max', name: 'waybill_postgres_outbox_dead_rows', help: 'Deleted rows of the outbox that PostgreSQL has not cleaned up.', labelNames: ['service'], registers }),
     outboxDepth: new Gauge({ aggregator: 'max', name: 'waybill_outbox_messages', help: 'Messages committed and not yet confirmed by the broker.', labelNames: ['service'], registers }),
     outboxAge: new Gauge({ aggregator: 'max', name: 'waybill_outbox_oldest_seconds', help: 'Time since the oldest of them was committed.', labelNames: ['service'], registers }),
-    relayLeads: new Gauge({ aggregator: 'max', name: 'waybill_relay_leads', help: '1 in the process whose relay publishes what a service says.', labelNames: ['service'], registers }),
+    relayLeads: new Gauge({ aggregator: 'max', name: 'waybill_relay_leads', help: 'The share of the outbox of a service that the relay of this process publishes: 1 is all of it.', labelNames: ['service'], registers }),
     publishing: new Histogram({ name: 'waybill_publish_confirm_seconds', help: 'Time from publishing to the confirm of the broker.', labelNames: ['service'], buckets: seconds, registers }),
     published: new Counter({ name: 'waybill_messages_published_total', help: 'Messages confirmed by the broker.', labelNames: ['service'], registers }),
     returned: new Counter({ name: 'waybill_messages_returned_total', help: 'Messages no queue takes; each is a dead letter.', labelNames: ['service'], registers }),

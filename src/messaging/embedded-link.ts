@@ -108,7 +108,15 @@ export function linkedTransport(peer: Peer): Transport {
     publish: (packs) =>
       peer.ask<PublishOutcome[]>(
         'publish',
-        packs.map(({ seq, type, destination, count, body, again = false }): SentPack => ({ seq, type, destination, count, body, again })),
+        packs.map(({ seq, shard, type, destination, count, body, again = false }): SentPack => ({
+          seq,
+          shard,
+          type,
+          destination,
+          count,
+          body,
+          again,
+        })),
       ),
     async consume(queue, { prefetch, deliver }) {
       const consumption = (lastId += 1);

@@ -38,6 +38,7 @@ const CLASSES: Partial<Record<ErrorCode, FailureClass>> = {
   overloaded: 'transient',
   idempotency_in_progress: 'transient',
   provider_unavailable: 'provider',
+  catalogue_away: 'provider',
   contract_violation: 'contract',
   too_many_hops: 'contract',
   outside_dedupe_window: 'contract',

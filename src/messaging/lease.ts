@@ -13,19 +13,20 @@ import { type Database, statement } from '../db/database.ts';
 import type { World } from '../kernel/world.ts';
 import { databaseClock as clock } from './timekeeper.ts';
 
-const TERM_MS = 15_000;
-const RENEW_MS = 5_000;
-const MARGIN_MS = 3_000;
+export const TERM_MS = 15_000;
+export const RENEW_MS = 5_000;
+export const MARGIN_MS = 3_000;
 
-const take = statement<{ name: string; owner: string }, { owner: string }>(
+/** Takes or renews what is free or one's own; answers what was got. */
+export const take = statement<{ name: string; owner: string }, { name: string }>(
   { name: 'text', owner: 'text' },
   (rows, dialect) => `
-    insert into lease (name, owner, expires_at) select row.name, row.owner, ${clock(dialect)} + ${TERM_MS} from ${rows} where true
+    insert into lease (name, owner, expires_at) select row.name, row.owner, ${clock(dialect)} + ${TERM_MS} from ${rows} where true order by row.name
     on conflict (name) do update set owner = excluded.owner, expires_at = excluded.expires_at
     where lease.owner = excluded.owner or lease.expires_at <= ${clock(dialect)} or lease.expires_at > ${clock(dialect)} + ${TERM_MS}
-    returning owner`,
+    returning name`,
 );
-const giveUp = statement<{ name: string; owner: string }>(
+export const giveUp = statement<{ name: string; owner: string }>(
   { name: 'text', owner: 'text' },
   (rows) => `delete from lease where exists (select 1 from ${rows} where row.name = lease.name and row.owner = lease.owner)`,
 );

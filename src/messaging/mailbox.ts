@@ -68,6 +68,8 @@ export interface Mailbox {
 
 export interface MailboxOptions {
   readonly service: string;
+  /** Of its outbox; 1 when absent. */
+  readonly shards?: number | undefined;
   readonly db: Database;
   readonly world: World;
   /** Told of packs after their commit: the relay's short way, which saves reading them back. */
@@ -75,7 +77,7 @@ export interface MailboxOptions {
   readonly traces?: Traces | undefined;
 }
 
-export function openMailbox({ service, db, world, committed, traces }: MailboxOptions): Mailbox {
+export function openMailbox({ service, shards = 1, db, world, committed, traces }: MailboxOptions): Mailbox {
   async function unit<T>(tx: Tx, work: (unit: Unit) => Promise<T>, traceparent?: string): Promise<T> {
     const said: Message[] = [];
     const forwarded: Pack[] = [];
@@ -93,7 +95,7 @@ export function openMailbox({ service, db, world, committed, traces }: MailboxOp
         for (const saying of sayings) said.push(envelope(saying));
       },
       forward(messages, destination) {
-        forwarded.push(...packsOf(messages, destination));
+        forwarded.push(...packsOf(messages, destination, shards));
       },
       setTimers: (timers) =>
         setTimers(
@@ -103,7 +105,7 @@ export function openMailbox({ service, db, world, committed, traces }: MailboxOp
       cancelTimers: (keys) => cancelTimers(tx, keys),
     });
     if (said.length + forwarded.length > 0) {
-      const packs = await appendPacks(tx, [...packsOf(said), ...forwarded], now);
+      const packs = await appendPacks(tx, [...packsOf(said, null, shards), ...forwarded], now);
       tx.afterCommit(() => committed(packs));
     }
     if (spans.length > 0) tx.afterCommit(() => spans.forEach((span) => span.end()));

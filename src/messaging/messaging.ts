@@ -5,7 +5,7 @@
  * order. A part that runs in another process is simply not started here.
  */
 import type { Message } from '../contracts/envelope.ts';
-import { type Database, type Tx, statement } from '../db/database.ts';
+import type { Database } from '../db/database.ts';
 import type { MigrationSet } from '../db/migrate.ts';
 import { Fault } from '../kernel/errors.ts';
 import { type Runnable, runnable, startAll, stopAll } from '../kernel/lifecycle.ts';
@@ -19,7 +19,7 @@ import { openJanitor } from './janitor.ts';
 import { openJobRunner } from './job-runner.ts';
 import { type Mailbox, openMailbox } from './mailbox.ts';
 import { meteredTransport } from './metering.ts';
-import type { Pack } from './outbox.ts';
+import { type Pack, removePacks } from './outbox.ts';
 import { openRelay } from './relay.ts';
 import type { Subscription } from './service.ts';
 import { openTimekeeper } from './timekeeper.ts';
@@ -32,6 +32,10 @@ export const mailboxMigrations: MigrationSet = { room: 'messaging', folder: new 
 
 export interface MessagingOptions {
   readonly service: string;
+  /** Into how many parts its outbox is divided, so that as many relays can share it; 1 when absent. The same in all processes. */
+  readonly shards?: number | undefined;
+  /** Other processes write into the same outbox, too; found out when absent. */
+  readonly divided?: boolean | undefined;
   readonly db: Database;
   readonly world: World;
   readonly telemetry: Telemetry;
@@ -55,7 +59,7 @@ export interface Messaging {
   readonly mailbox: Mailbox;
   /** Keeps time from going back over a restart. Started first, in every process. */
   readonly timekeeper: Runnable;
-  /** Sends what was said. One of a service is at work at a time, however many run. */
+  /** Sends what was said. Several of a service share the shards of its outbox; each shard has one relay at a time. */
   readonly relay: Runnable;
   /** Says what was to be said later, forgets what was kept for a time only, and works on jobs over dead letters. */
   readonly scheduler: Runnable;
@@ -75,19 +79,13 @@ export interface ConsumerControl {
   resume(actor: string): Promise<void>;
 }
 
-const deleteRows = statement<{ seq: number }>({ seq: 'bigint' }, (rows) => `delete from outbox where seq in (select row.seq from ${rows})`);
-const remove = (tx: Tx, seqs: readonly number[]): Promise<unknown> =>
-  tx.run(
-    deleteRows,
-    seqs.map((seq) => ({ seq })),
-  );
-
-export function messagingFor({ service, db, world, telemetry, transport, elsewhere, suspectsLock }: MessagingOptions): Messaging {
+export function messagingFor(options: MessagingOptions): Messaging {
+  const { service, shards, divided, db, world, telemetry, transport, elsewhere, suspectsLock } = options;
   let running: Consumer | undefined;
   const traces = telemetry.tracer && { tracer: telemetry.tracer, conversations: openConversations() };
   const seen = tracedTransport(meteredTransport(transport, service, telemetry.metrics, world), traces, service);
-  const relay = openRelay({ service, db, world, telemetry, transport: seen, unroutable, confirmed });
-  const mailbox = openMailbox({ service, db, world, committed: elsewhere === undefined ? relay.offer : elsewhere.said, traces });
+  const relay = openRelay({ service, shards, divided, db, world, telemetry, transport: seen, unroutable, confirmed });
+  const mailbox = openMailbox({ service, shards, db, world, committed: elsewhere === undefined ? relay.offer : elsewhere.said, traces });
 
   /** A command nobody can take is given up at once, where people see it; it would hold up nothing, but nobody would ever act on it either. */
   async function unroutable(packs: readonly Pack[]): Promise<void> {
@@ -96,18 +94,15 @@ export function messagingFor({ service, db, world, telemetry, transport, elsewhe
         const fault = new Fault('unroutable', `no queue takes ${destination === null ? type : `what is for ${destination}`}`);
         await bury(unit, messages, fault, { world, destination, attempts: 1, firstAt: unit.now });
       }
-      await remove(
-        unit.tx,
-        packs.map(({ seq }) => seq),
-      );
+      await removePacks(unit.tx, packs);
     });
   }
 
-  async function confirmed(seqs: readonly number[], redriven: readonly Message[]): Promise<void> {
-    if (redriven.length === 0) await db.write((tx) => remove(tx, seqs), { forgetful: true });
+  async function confirmed(packs: readonly Pack[], redriven: readonly Message[]): Promise<void> {
+    if (redriven.length === 0) await db.write((tx) => removePacks(tx, packs), { forgetful: true });
     else {
       await mailbox.write(async (unit) => {
-        await remove(unit.tx, seqs);
+        await removePacks(unit.tx, packs);
         await resolve(unit, redriven);
       });
     }

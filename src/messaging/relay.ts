@@ -2,15 +2,22 @@
  * The relay: outbox rows to the transport, in order, deleted once confirmed. README.md draws the states of a row.
  *
  * What was committed in this process comes in memory and is never read back. Everything else is found by a look at the table.
+ *
+ * The outbox has shards, and each its lane here; a lane works while its shard is held (shards.ts). Where other processes write into the same
+ * outbox, what came in memory is published only after a look that began later: a row of the same key that another process committed before
+ * would else be overtaken.
  */
 import type { Message } from '../contracts/envelope.ts';
-import { type Database, statement } from '../db/database.ts';
+import type { Database } from '../db/database.ts';
 import { failpoint } from '../kernel/failpoints.ts';
-import { type Runnable, loop, runnable } from '../kernel/lifecycle.ts';
+import { type Runnable, loop, runnable, startAll } from '../kernel/lifecycle.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
 import type { World } from '../kernel/world.ts';
-import { openLease } from './lease.ts';
-import type { Pack } from './outbox.ts';
+import { countOutbox } from './backlog.ts';
+import { openCleaner } from './cleaner.ts';
+import { lowMark } from './low-mark.ts';
+import { type Pack, lastPlace, placesAbove, placesBeyond, readPacks } from './outbox.ts';
+import { type Shares, openShares } from './shards.ts';
 import type { Transport } from './transport.ts';
 
 /** Messages held in memory, at most: about 20 MB. Beyond, rows wait in the table and are read in order. */
@@ -23,14 +30,12 @@ const BATCH_MESSAGES = 5_000;
 /** A slow look for rows nobody told of. Where other processes write too, the look starts at 25 ms and slows down to this. */
 const LOOK_MS = 500;
 const LOOK_FIRST_MS = 25;
-/**
- * Confirmed rows are deleted together: after this time or this many. A crash makes duplicates of what is not deleted yet. 200 ms
- * spares commits; against 20 ms no gain in whole journeys was seen beyond the noise.
- */
-const DELETE_MS = 200;
-const DELETE_ROWS = 500;
+/** What is committed here is told of within this time. */
+const TOLD_MS = 1_000;
 /** How long a stopping relay goes on publishing what is committed. */
 const DRAIN_MS = 5_000;
+/** And how long it tries to give its leases back. */
+const RELEASE_MS = 2_000;
 
 export interface Relay extends Runnable {
   /** Told of packs after their commit. */
@@ -41,6 +46,10 @@ export interface Relay extends Runnable {
 
 export interface RelayOptions {
   readonly service: string;
+  /** Of the outbox; 1 when absent. */
+  readonly shards?: number | undefined;
+  /** Other processes are known to write into the same outbox. */
+  readonly divided?: boolean | undefined;
   readonly db: Database;
   readonly world: World;
   readonly telemetry: Telemetry;
@@ -48,18 +57,77 @@ export interface RelayOptions {
   /** Makes dead letters of packs no queue takes, and deletes their rows, in one transaction. */
   unroutable(packs: readonly Pack[]): Promise<void>;
   /** Deletes confirmed rows; `redriven` are messages among them that had been unroutable before. */
-  confirmed(seqs: readonly number[], redriven: readonly Message[]): Promise<void>;
+  confirmed(packs: readonly Pack[], redriven: readonly Message[]): Promise<void>;
 }
 
-const readPacks = statement<{ seq: number }, { seq: number; type: string; destination: string | null; body: string }>(
-  { seq: 'bigint' },
-  (rows) => `select o.seq, o.type, o.destination, o.body from outbox o join ${rows} on o.seq = row.seq order by o.seq`,
-);
+export function openRelay({ shards = 1, ...options }: RelayOptions): Relay {
+  const { service, db, world, telemetry } = options;
+  const shares = openShares(db, service, shards, world);
+  const states = Array.from({ length: shards }, () => ({ leads: false, depth: 0 }));
+  const told = (shard: number, state: Partial<LaneState>): void => {
+    Object.assign(states[shard]!, state);
+    telemetry.metrics.outboxDepth.set(
+      { service },
+      states.reduce((sum, { depth }) => sum + depth, 0),
+    );
+    telemetry.metrics.relayLeads.set({ service }, states.filter(({ leads }) => leads).length / shards);
+  };
+  const lanes = states.map((_, shard) => openLane({ ...options, shard, shards, shares, told: (state) => told(shard, state) }));
+  return {
+    ...runnable(
+      `${service} relay`,
+      () => startAll(lanes),
+      async () => {
+        await Promise.all(lanes.map((lane) => lane.stop()));
+        const failed = (error: unknown): void => telemetry.log.warn({ err: error, service }, 'a lease was not given back; it runs out');
+        const bound = new AbortController();
+        await Promise.race([shares.release().catch(failed), world.sleep(RELEASE_MS, bound.signal)]);
+        bound.abort();
+      },
+    ),
+    offer(packs) {
+      const [first] = packs;
+      if (first === undefined) return;
+      if (shards === 1) lanes[0]!.offer(packs);
+      else for (const shard of new Set(packs.map((pack) => pack.shard))) lanes[shard]!.offer(packs.filter((pack) => pack.shard === shard));
+    },
+    lookNow() {
+      for (const lane of lanes) lane.lookNow();
+    },
+  };
+}
 
-export function openRelay({ service, db, world, telemetry, transport, unroutable, confirmed }: RelayOptions): Relay {
+interface LaneState {
+  readonly leads: boolean;
+  /** Messages committed and not confirmed, as far as is known. */
+  readonly depth: number;
+}
+
+interface LaneOptions extends Omit<RelayOptions, 'shards'> {
+  readonly shard: number;
+  readonly shards: number;
+  readonly shares: Shares;
+  told(state: Partial<LaneState>): void;
+}
+
+/** What happens to the rows of one shard. The first lane also takes what lies in shards there are no more. */
+function openLane({
+  service,
+  shard,
+  shards,
+  divided = false,
+  shares,
+  told,
+  db,
+  world,
+  telemetry,
+  transport,
+  unroutable,
+  confirmed,
+}: LaneOptions): Relay {
   const log = telemetry.log.child({ service, part: 'relay' });
   const shared = db.dialect.name === 'postgres'; // other processes may write into the same outbox
-  const lease = openLease(db, `relay:${service}`, world);
+  const heldMax = HELD_MAX / shards;
   const waiting: Pack[] = [];
   /** Rows that are waiting, in flight, or confirmed and not yet deleted: a look passes over them. */
   const known = new Set<number>();
@@ -76,15 +144,27 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
   let spills = 0;
   let lookAt = 0;
   let lookEvery = LOOK_FIRST_MS;
+  /** Other processes write into this outbox: known beforehand, or because a look has found what nobody told of within a second. */
+  let others = divided || shards > 1;
+  const untold = new Map<number, number>();
+  /** The highest place known. */
+  let top = 0;
+  const low = lowMark();
+  /** What was offered since the last look began, where there are others. */
+  let unchecked = new Set<number>();
 
   function offer(packs: readonly Pack[]): void {
     for (const pack of packs) {
-      if (known.has(pack.seq)) continue;
-      if (!running || behind || held >= HELD_MAX) {
+      if (known.has(pack.seq)) {
+        untold.delete(pack.seq); // the look was quicker
+        continue;
+      }
+      if (!running || behind || held >= heldMax) {
         behind = true;
         spills += 1;
         continue;
       }
+      if (others) unchecked.add(pack.seq);
       hold(pack);
     }
     publisher.wake();
@@ -92,21 +172,28 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
 
   function hold(pack: Pack): void {
     known.add(pack.seq);
+    top = Math.max(top, pack.seq);
     waiting.push(pack);
     held += pack.count;
   }
 
-  /** Reads the lowest rows that are not held. From the lowest each time: a transaction may commit after one with a higher seq. */
+  /** Reads the lowest rows that are not held. */
   async function look(): Promise<void> {
-    oldTo ??= (await db.read.raw<{ seq: number }>('select coalesce(max(seq), 0) as seq from outbox'))[0]!.seq;
-    const spillsBefore = spills;
-    const rows = await db.read.raw<{ seq: number }>('select seq from outbox order by seq limit $1', [known.size + BATCH_PACKS]);
-    const unknown = rows.filter(({ seq }) => !known.has(seq)).slice(0, BATCH_PACKS);
-    for (const { seq, type, destination, body } of await db.read.run(readPacks, unknown)) {
-      if (known.has(seq)) continue;
-      const messages = JSON.parse(body) as Message[];
-      hold({ seq, type, destination, messages, count: messages.length, body, ...(seq <= oldTo && { again: true }) });
+    oldTo ??= await lastPlace(db);
+    const now = world.now();
+    const [spillsBefore, complete] = [spills, !behind];
+    unchecked = new Set();
+    others ||= shared && [...untold.values()].some((at) => now - at >= TOLD_MS);
+    const { above, sweep } = shared ? low.next(now, top) : { above: 0, sweep: false };
+    const places = await placesAbove(db, shard, above, known.size + BATCH_PACKS);
+    if (sweep && shard === 0) places.push(...(await placesBeyond(db, shards, BATCH_PACKS)));
+    const unknown = places.filter(({ seq }) => !known.has(seq)).slice(0, BATCH_PACKS);
+    for (const pack of await readPacks(db, unknown)) {
+      if (known.has(pack.seq)) continue;
+      if (complete && !others) untold.set(pack.seq, now);
+      hold(pack.seq <= oldTo ? { ...pack, again: true } : pack);
     }
+    if (others) waiting.sort((a, b) => a.seq - b.seq);
     behind = unknown.length === BATCH_PACKS || spills !== spillsBefore;
     lookEvery = unknown.length > 0 || !shared ? (shared ? LOOK_FIRST_MS : LOOK_MS) : Math.min(LOOK_MS, lookEvery * 1.5);
     lookAt = world.now() + lookEvery;
@@ -114,17 +201,15 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
   }
 
   async function measure(): Promise<void> {
-    const [row] = behind
-      ? await db.read.raw<{ n: number }>('select cast(coalesce(sum(messages), 0) as bigint) as n from outbox')
-      : [{ n: held + unconfirmed }];
-    telemetry.metrics.outboxDepth.set({ service }, row!.n);
+    told({ depth: behind ? await countOutbox(db, shard) : held + unconfirmed });
   }
 
   async function turn(): Promise<number> {
-    const leads = await lease.held();
-    telemetry.metrics.relayLeads.set({ service }, leads ? 1 : 0);
+    const leads = await shares.held(shard);
+    told({ leads });
     if (!leads) {
-      forget(); // whoever holds the lease finds the rows
+      await forget(); // whoever holds the shard finds the rows
+      await shares.done(shard);
       return 1_000;
     }
     if (refused !== undefined) await takeBack();
@@ -132,9 +217,10 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
       await Promise.race(underWay);
       return 0;
     }
-    if (waiting.length === 0 && (behind || world.now() >= lookAt)) await look();
+    if ((waiting.length === 0 && (behind || world.now() >= lookAt)) || unchecked.size > 0) await look();
     if (waiting.length === 0) return Math.max(1, lookAt - world.now());
-    send(take());
+    const batch = take();
+    if (batch.length > 0) send(batch);
     return 0;
   }
 
@@ -167,7 +253,8 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
   function take(): Pack[] {
     let packs = 0;
     let messages = 0;
-    while (packs < waiting.length && packs < BATCH_PACKS && messages < BATCH_MESSAGES) messages += waiting[packs++]!.count;
+    const isNext = (pack: Pack | undefined): boolean => pack !== undefined && !unchecked.has(pack.seq);
+    while (isNext(waiting[packs]) && packs < BATCH_PACKS && messages < BATCH_MESSAGES) messages += waiting[packs++]!.count;
     held -= messages;
     return waiting.splice(0, packs).sort((a, b) => a.seq - b.seq);
   }
@@ -186,14 +273,22 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
     cleaner.add(done);
   }
 
-  function forget(): void {
+  async function forget(): Promise<void> {
     behind = true;
     for (const { seq } of waiting.splice(0)) known.delete(seq);
     held = 0;
+    await Promise.all(underWay);
+    for (const { seq } of refused?.packs ?? []) known.delete(seq);
+    refused = undefined;
+    await cleaner.flush();
+    untold.clear();
+    unchecked.clear();
+    top = 0;
+    low.forget();
   }
 
   const failed = (error: unknown): void => log.warn({ err: error }, 'publishing failed; the same packs again, in order, after a rest');
-  const publisher = loop({ name: `${service} relay`, world, turn, failed });
+  const publisher = loop({ name: `${service} relay ${shard}`, world, turn, failed });
   const cleaner = openCleaner({
     service,
     world,
@@ -202,10 +297,7 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
       const redriven = packs.flatMap(({ destination, messages }) =>
         destination === null ? messages.filter(({ redrive }) => redrive !== undefined) : [],
       );
-      await confirmed(
-        packs.map(({ seq }) => seq),
-        redriven,
-      );
+      await confirmed(packs, redriven);
       for (const { seq } of packs) known.delete(seq);
     },
     failed: (error) => log.warn({ err: error }, 'confirmed rows could not be deleted; tried again'),
@@ -213,7 +305,7 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
 
   async function drain(): Promise<void> {
     try {
-      while ((waiting.length > 0 || behind || refused !== undefined) && (await lease.held())) if ((await turn()) > 0) break;
+      while ((waiting.length > 0 || behind || refused !== undefined) && (await shares.held(shard))) if ((await turn()) > 0) break;
       await Promise.all(underWay);
     } finally {
       await cleaner.flush();
@@ -222,7 +314,7 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
 
   return {
     ...runnable(
-      `${service} relay`,
+      `${service} relay ${shard}`,
       async () => {
         running = true;
         await cleaner.start();
@@ -234,12 +326,11 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
           await publisher.stop();
           await cleaner.stop();
           await drain().catch(failed); // what is left is found after the next start
-          await lease.release().catch(failed);
           bound.abort();
         };
         await Promise.race([finish(), world.sleep(DRAIN_MS, bound.signal)]);
         running = false;
-        telemetry.metrics.relayLeads.set({ service }, 0);
+        told({ leads: false });
       },
     ),
     offer,
@@ -251,50 +342,3 @@ export function openRelay({ service, db, world, telemetry, transport, unroutable
 }
 
 const messagesIn = (packs: readonly Pack[]): number => packs.reduce((sum, { count }) => sum + count, 0);
-
-interface CleanerOptions {
-  readonly service: string;
-  readonly world: World;
-  remove(packs: readonly Pack[]): Promise<void>;
-  failed(error: unknown): void;
-}
-
-/** Collects confirmed packs and removes them together: after `DELETE_MS`, or when there are `DELETE_ROWS`. */
-function openCleaner({ service, world, remove, failed }: CleanerOptions): Runnable & { add(packs: readonly Pack[]): void; flush(): Promise<void> } {
-  const done: Pack[] = [];
-  let soon = false;
-
-  async function flush(): Promise<void> {
-    soon = false;
-    const packs = done.splice(0);
-    if (packs.length === 0) return;
-    try {
-      await remove(packs);
-    } catch (error) {
-      done.unshift(...packs);
-      throw error;
-    }
-  }
-
-  const idle = 60_000; // woken when there is something to do
-  const worker = loop({
-    name: `${service} outbox cleaner`,
-    world,
-    failed,
-    async turn() {
-      await flush();
-      return idle;
-    },
-  });
-  return {
-    ...worker,
-    flush,
-    add(packs) {
-      done.push(...packs);
-      if (done.length >= DELETE_ROWS) return worker.wake();
-      if (soon) return;
-      soon = true;
-      void world.sleep(DELETE_MS).then(() => worker.wake());
-    },
-  };
-}

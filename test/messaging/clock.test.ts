@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type World, realWorld } from '../../src/kernel/world.ts';
 import { migrate } from '../../src/db/migrate.ts';
-import { openLease } from '../../src/messaging/lease.ts';
+import { openShares } from '../../src/messaging/shards.ts';
 import { mailboxMigrations, messagingFor } from '../../src/messaging/messaging.ts';
 import { type Runnable, startAll, stopAll } from '../../src/kernel/lifecycle.ts';
 import { skewOf } from '../../src/messaging/timekeeper.ts';
@@ -98,11 +98,11 @@ describe.each(databases())('a clock set back by hours on $name', (database) => {
 
   it('at the database: a lease of somebody who is gone is taken all the same', async (context) => {
     if (database.name !== 'postgres') context.skip(); // SQLite files belong to one process
-    const gone = openLease(open.db, 'relay:inventory', realWorld());
-    const next = openLease(open.another(), 'relay:inventory', realWorld());
-    expect([await gone.held(), await next.held()]).toEqual([true, false]);
+    const gone = openShares(open.db, 'inventory', 1, realWorld());
+    const next = openShares(open.another(), 'inventory', 1, realWorld());
+    expect([await gone.held(0), await next.held(0)]).toEqual([true, false]);
     // What a lease looks like whose database went back by hours after it was taken.
     await open.db.write((tx) => tx.raw('update lease set expires_at = expires_at + $1', [HOURS]));
-    await until('it is taken', () => next.held());
+    await until('it is taken', () => next.held(0));
   });
 });

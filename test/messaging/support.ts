@@ -73,6 +73,8 @@ export interface StationOptions {
   readonly transport?: Transport;
   readonly telemetry?: Telemetry;
   /** Which parts run; all when absent. */
+  readonly shards?: number;
+  readonly divided?: boolean;
   readonly parts?: readonly ('relay' | 'scheduler' | 'consumer')[];
 }
 
@@ -91,13 +93,9 @@ export async function openBench(database: TestDatabase, { bus = embedded }: Part
   const opened: OpenDatabase[] = [];
 
   async function start(name: string, open: OpenDatabase, db: OpenDatabase['db'], options: StationOptions): Promise<Station> {
-    const messaging = messagingFor({
-      service: name,
-      db,
-      world,
-      telemetry: options.telemetry ?? telemetry,
-      transport: options.transport ?? transport,
-    });
+    const { shards, divided } = options;
+    const tools = { world, telemetry: options.telemetry ?? telemetry, transport: options.transport ?? transport };
+    const messaging = messagingFor({ service: name, shards, divided, db, ...tools });
     const parts = options.parts ?? ['relay', 'scheduler', 'consumer'];
     const things: Runnable[] = [messaging.timekeeper];
     if (parts.includes('relay')) things.push(messaging.relay);

@@ -1,0 +1,1 @@
+-- SQLite files belong to one process, which relays alone: nothing to divide, and nothing to vacuum.
