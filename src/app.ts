@@ -125,6 +125,7 @@ function compose(config: Config, tools: Tools): { edge: Edge; things: Runnable[]
       measures: services.flatMap(({ measure }) => measure ?? []),
       consumes: config.parts.includes('worker'),
       folder: config.dataDir,
+      gapLimit: config.gapLimit,
     },
     config.parts.includes('api') ? [...services, auditor].flatMap(({ routes }) => routes) : [],
     tools,
@@ -176,7 +177,7 @@ function openDoors(
   metrics.build.set({ version: VERSION }, 1);
   metrics.started.set(world.now() / 1_000 - process.uptime());
   const pressure = openPressure({ world, telemetry, limits: config.shed, backlog: () => backlogOf(parts) });
-  const routes = config.parts.includes('api') ? [...serviceRoutes, ...operationRoutes(parts.services)] : [];
+  const routes = config.parts.includes('api') ? [...serviceRoutes, ...operationRoutes(parts.services, parts)] : [];
   let open = false;
   const health = healthDoors({
     world,

@@ -126,6 +126,7 @@ export const SETTINGS = {
   DEADLINE_DISPATCH: setting('48h', 'How long a prepared shipment should take to leave; nothing happens by itself, the order says that it is late.', duration),
   DEADLINE_DELIVERY: setting('14d', 'The same for a shipment on its way.', duration),
   DEADLINE_HOLD: setting('24h', 'How long an order on hold should wait for a person; nothing happens by itself.', duration),
+  GAP_LIMIT: setting('10m', 'How long a message may be missing in a stream that is taken in strict order, before that is overdue and may be given up: longer than its retries take.', duration),
   SHED_OUTBOX: setting('100000', 'New orders are refused with 503 while more messages than this wait to be published.', wholeNumber(1, 1e12)),
   SHED_QUEUES: setting('200000', 'The same for messages that wait to be handled.', wholeNumber(1, 1e12)),
   SHED_LAG: setting('1s', 'The same while the process answers its own timers later than this.', duration),
@@ -172,6 +173,8 @@ export interface Config {
   readonly mailFrom: string;
   /** Milliseconds. */
   readonly deadlines: Readonly<Record<'stock' | 'payment' | 'shipping' | 'dispatch' | 'delivery' | 'hold', number>>;
+  /** How long a message of a strict stream may be missing before that is overdue, milliseconds. */
+  readonly gapLimit: number;
   /** Above any of these, new orders are refused for a while: messages, messages, milliseconds. */
   readonly shed: { readonly outbox: number; readonly queues: number; readonly lag: number };
   /** Where traces go; undefined: nowhere, and none are made. */
@@ -264,6 +267,7 @@ function toConfig(values: Values): Config {
       delivery: values.DEADLINE_DELIVERY,
       hold: values.DEADLINE_HOLD,
     },
+    gapLimit: values.GAP_LIMIT,
     shed: { outbox: values.SHED_OUTBOX, queues: values.SHED_QUEUES, lag: values.SHED_LAG },
     tracing: toTracing(values),
     failpoints: values.WAYBILL_FAILPOINTS,

@@ -13,6 +13,7 @@ import type { LockWord } from './kernel/lock.ts';
 import type { Telemetry } from './kernel/telemetry.ts';
 import type { World } from './kernel/world.ts';
 import { mailboxElsewhere } from './messaging/elsewhere.ts';
+import { overdueGapsOf } from './messaging/gaps.ts';
 import type { Mailbox } from './messaging/mailbox.ts';
 import { type Elsewhere, type Messaging, messagingFor } from './messaging/messaging.ts';
 import type { Service } from './messaging/service.ts';
@@ -92,9 +93,11 @@ export function buildServices(mailboxOf: (name: ServiceName) => Mailbox, config:
   const channels = [logChannel(telemetry), ...(config.smtpUrl === undefined ? [] : [smtpChannel({ url: config.smtpUrl, from: config.mailFrom })])];
   const inventory = inventoryService(context('inventory'));
   const catalogue = config.services.includes('inventory') ? inventory.catalogue : undefined; // else it is asked by message
+  const own = config.services.map(mailboxOf);
+  const gaps = async (orderId: string) => (await Promise.all(own.map((mailbox) => overdueGapsOf(mailbox, orderId, config.gapLimit)))).flat();
   return [
     inventory,
-    ordersService({ ...context('orders'), catalogue, defaultToken: gateway.defaultToken, deadlines: config.deadlines }),
+    ordersService({ ...context('orders'), catalogue, gaps, defaultToken: gateway.defaultToken, deadlines: config.deadlines }),
     paymentsService({ ...context('payments'), gateway }),
     shippingService({ ...context('shipping'), carrier: simulatedCarrier({ world }) }),
     notificationsService({ ...context('notifications'), channels }),

@@ -215,6 +215,33 @@ export interface DeadLetterPreview {
   readonly not_open: readonly string[];
 }
 
+export interface Gap {
+  readonly id: string;
+  readonly service: string;
+  readonly consumer: string;
+  readonly source: string;
+  readonly subject: string;
+  readonly order_id: string;
+  readonly missing_from: number;
+  readonly missing_to: number;
+  readonly waiting: number;
+  readonly since: string;
+  readonly overdue_at: string;
+  readonly overdue: boolean;
+  readonly dead_letter_id: string | null;
+}
+
+export interface GapSkip {
+  readonly service: string;
+  readonly consumer: string;
+  readonly stream: string;
+  readonly missing_from: number;
+  readonly missing_to: number;
+  readonly at: string;
+  readonly actor: string;
+  readonly reason: string;
+}
+
 export interface Consumer {
   readonly consumer: string;
   readonly status: string;

@@ -1,7 +1,8 @@
-/** The commands about messages: dead letters and consumers. */
+/** The commands about messages: dead letters, gaps and consumers. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Common, ask, defined, group, wholeNumber, world } from './command.ts';
 import * as jobs from './dead-letter-jobs.ts';
+import * as gaps from './gaps.ts';
 import * as messages from './messages.ts';
 
 export function deadLetterCommands(): Command {
@@ -140,6 +141,28 @@ function jobCommands(action: jobs.Action): Command {
     ordered(resume, 'resume'),
     ordered(cancel, 'cancel'),
   ]);
+}
+
+export function gapCommands(): Command {
+  const list = new Command('list')
+    .description('list what is missing, the oldest first')
+    .option('--service <name>', 'only what this service lacks')
+    .option('--order <id>', 'only in streams of this order')
+    .option('--overdue', 'only what may be given up', false)
+    .option('--limit <n>', 'at most so many', wholeNumber, 50);
+  const skip = new Command('skip')
+    .description('give up what is missing, so that what waits behind it goes on')
+    .argument('<gap>', 'the id of a gap, e.g. orders-17')
+    .requiredOption('--reason <text>', 'kept, for those who ask later');
+  const skips = new Command('skips').description('list what was given up, by whom and why').option('--limit <n>', 'at most so many', wholeNumber, 50);
+  const all = [
+    ask<Common & gaps.GapsOptions>(list, ({ client, output }, { service, order, overdue, limit }) =>
+      gaps.listGaps(client, output, { overdue, limit, ...defined({ service, order }) }),
+    ),
+    ask<Common & { reason: string }>(skip, ({ client, output }, { reason }, [id = '']) => gaps.skipGap(client, output, id, reason)),
+    ask<Common & { limit: number }>(skips, ({ client, output }, { limit }) => gaps.listSkips(client, output, limit)),
+  ];
+  return group('gaps', 'messages that are missing in streams of strict order', all);
 }
 
 export function consumerCommands(): Command {

@@ -5,7 +5,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { audit } from './audit.ts';
 import { type Common, ask, group, several, wholeNumber, world } from './command.ts';
-import { consumerCommands, deadLetterCommands } from './commands-messages.ts';
+import { consumerCommands, deadLetterCommands, gapCommands } from './commands-messages.ts';
 import { returnCommands, shipmentCommands } from './commands-shipping.ts';
 import { doctor } from './doctor.ts';
 import { importOnlineRetail } from './import/command.ts';
@@ -46,6 +46,7 @@ export function commands(): Command {
     shipmentCommands(),
     returnCommands(),
     deadLetterCommands(),
+    gapCommands(),
     consumerCommands(),
     ...proofCommands(),
     topologyCommands(),

@@ -5,6 +5,7 @@ import { statfs } from 'node:fs/promises';
 import type { Database } from '../db/database.ts';
 import { countOutbox } from '../messaging/backlog.ts';
 import { unsafeSettings } from '../messaging/durability.ts';
+import { countGaps } from '../messaging/gaps.ts';
 import { SKEW_MAX_MS, skewOf } from '../messaging/timekeeper.ts';
 import type { Messaging } from '../messaging/messaging.ts';
 import type { Service } from '../messaging/service.ts';
@@ -23,6 +24,8 @@ export interface Parts {
   readonly consumes: boolean;
   /** The data folder. */
   readonly folder: string;
+  /** How long a message of a strict stream may be missing, milliseconds. */
+  readonly gapLimit: number;
 }
 
 /** Below this much free space, bytes, writing may stop soon. */
@@ -30,7 +33,7 @@ const SPACE_LEAST = 1_000_000_000;
 
 const databasesOf = (services: readonly Operated[]): [string, Database][] => services.map(({ service, mailbox }) => [service, mailbox.db]);
 
-export const checksOf = ({ transport, services, consumes, folder }: Parts): Check[] => [
+export const checksOf = ({ transport, services, consumes, folder, gapLimit }: Parts): Check[] => [
   ...databasesOf(services).map(([name, db]): Check => ({ name: `database ${name}`, about: 'db', run: () => db.ping().then(() => undefined) })),
   {
     name: 'bus',
@@ -48,7 +51,7 @@ export const checksOf = ({ transport, services, consumes, folder }: Parts): Chec
     .slice(0, 1)
     .filter(([, { dialect }]) => dialect.name === 'postgres')
     .map(([, db]): Check => ({ name: 'durability', about: 'rest', run: () => unsafeSettings(db).then(durabilityFinding) })),
-  ...(consumes ? services.map(consumerCheck) : []),
+  ...(consumes ? services.map((one) => consumerCheck(one, gapLimit)) : []),
 ];
 
 /** Pure; of the milliseconds by which the time here is ahead of the clock of the database. */
@@ -75,14 +78,19 @@ export const diskFinding = (free: number): Finding | undefined =>
     ? undefined
     : { status: 'degraded', detail: `${Math.floor(free / 1e6)} MB free where the data lies: make room, on a full disk nothing can be written` };
 
-const consumerCheck = ({ service, control }: Operated): Check => ({
+const consumerCheck = ({ service, control, mailbox: { db, world } }: Operated, gapLimit: number): Check => ({
   name: `consumer ${service}`,
   about: 'rest',
   run: async () => {
     const { status, reason, last_error, dead_letters } = await control.state();
     if (status === 'paused') return { status: 'degraded', detail: `paused: ${reason}` };
     if (status !== 'running') return { status: 'down', detail: `${status}${last_error === null ? '' : `: ${last_error}`}` };
-    return dead_letters === 0 ? undefined : { status: 'degraded', detail: `${dead_letters} dead letters are open` };
+    const { overdue } = await countGaps(db, world.now() - gapLimit);
+    const found = [
+      dead_letters > 0 ? `${dead_letters} dead letters are open` : '',
+      overdue > 0 ? `${overdue === 1 ? '1 gap is' : `${overdue} gaps are`} overdue` : '',
+    ].filter((one) => one !== '');
+    return found.length === 0 ? undefined : { status: 'degraded', detail: found.join(', ') };
   },
 });
 

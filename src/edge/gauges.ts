@@ -63,11 +63,11 @@ type Group = Awaited<ReturnType<typeof largestGroups>>[number];
 
 async function measureMailbox(
   { service, mailbox: { db }, activity }: Measured,
-  { consumes, world, metrics }: GaugesOptions,
+  { consumes, gapLimit, world, metrics }: GaugesOptions,
   told: Map<string, readonly Group[]>,
 ): Promise<void> {
   const now = world.now();
-  const standing = await standingOf(db, now);
+  const standing = await standingOf(db, { now, gapLimit });
   tell(service, standing, metrics, (since) => (since === null ? 0 : Math.max(0, now - since) / 1_000));
   const groups = standing.dead_letters === 0 ? [] : await largestGroups(db, GROUPS_MAX);
   for (const { fingerprint, code } of told.get(service) ?? []) metrics.deadLetterGroups.remove({ service, code, fingerprint });
@@ -84,6 +84,7 @@ function tell(service: string, standing: Standing, metrics: Metrics, age: (since
   metrics.outboxAge.set(about, age(standing.outbox_since));
   metrics.parked.set(about, standing.parked);
   metrics.parkedAge.set(about, age(standing.parked_since));
+  metrics.gapsOverdue.set(about, standing.gaps_overdue);
   metrics.timersOverdue.set(about, standing.timers_overdue);
   metrics.timersAge.set(about, age(standing.timers_since));
   metrics.deadLetters.set(about, standing.dead_letters);

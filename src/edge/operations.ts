@@ -9,6 +9,7 @@ import type { ConsumerState } from '../messaging/control.ts';
 import { type Route, route } from '../messaging/service.ts';
 import { deadLetterJobRoutes } from './dead-letter-jobs.ts';
 import { deadLetterRoutes } from './dead-letters.ts';
+import { type GapOptions, gapRoutes } from './gaps.ts';
 import { type Operated, TAG, actorOf, reasonBody } from './operated.ts';
 
 const consumerSchema = z
@@ -35,8 +36,8 @@ const nameParams = z.object({
     .meta({ examples: ['orders'] }),
 });
 
-export function operationRoutes(services: readonly Operated[]): Route[] {
-  return [...deadLetterRoutes(services), ...deadLetterJobRoutes(services), ...consumerRoutes(services)];
+export function operationRoutes(services: readonly Operated[], options: GapOptions): Route[] {
+  return [...deadLetterRoutes(services), ...deadLetterJobRoutes(services), ...gapRoutes(services, options), ...consumerRoutes(services)];
 }
 
 function consumerRoutes(services: readonly Operated[]): Route[] {

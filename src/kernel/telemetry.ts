@@ -64,6 +64,7 @@ function metricsOn(registry: Registry) {
     suspects: new Counter({ name: 'waybill_suspect_deliveries_total', help: 'Deliveries handed out twice before without being settled.', labelNames: ['service'], registers }),
     parked: new Gauge({ aggregator: 'max', name: 'waybill_parked_messages', help: 'Messages that wait behind a gap of their stream.', labelNames: ['service'], registers }),
     parkedAge: new Gauge({ aggregator: 'max', name: 'waybill_parked_oldest_seconds', help: 'Time since the oldest of them came.', labelNames: ['service'], registers }),
+    gapsOverdue: new Gauge({ aggregator: 'max', name: 'waybill_gaps_overdue', help: 'Streams that lack a message for longer than GAP_LIMIT.', labelNames: ['service'], registers }),
     timersOverdue: new Gauge({ aggregator: 'max', name: 'waybill_timers_overdue', help: 'Timers and retries that are due and not yet said.', labelNames: ['service'], registers }),
     timersAge: new Gauge({ aggregator: 'max', name: 'waybill_timers_overdue_seconds', help: 'Time since the oldest of them was due.', labelNames: ['service'], registers }),
     deadLetters: new Gauge({ aggregator: 'max', name: 'waybill_dead_letters_open', help: 'Dead letters nobody has dealt with yet.', labelNames: ['service'], registers }),

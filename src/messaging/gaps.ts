@@ -20,7 +20,7 @@ import { decodeCursor } from '../contracts/rest.ts';
 import { type Database, type Reader, type Tx, statement } from '../db/database.ts';
 import { Fault, Refusal } from '../kernel/errors.ts';
 import { rfc3339 } from '../kernel/time.ts';
-import type { Unit } from './mailbox.ts';
+import type { Mailbox, Unit } from './mailbox.ts';
 
 export interface Gap {
   readonly seq: number;
@@ -163,13 +163,27 @@ export function listGaps(db: Database, { before, correlationid, cursor, limit, s
 }
 
 /** A gap. Throws the Refusal `gap_not_found`: it may have closed. */
-export async function getGap(reader: Reader, seq: number): Promise<Gap> {
+async function getGap(reader: Reader, seq: number): Promise<Gap> {
   const [gap] = await reader.raw<Gap>(`select ${FIELDS} from gap where seq = $1`, [seq]);
   if (gap === undefined) throw notFound();
   return gap;
 }
 
 const notFound = (): Refusal => new Refusal('gap_not_found', 'there is no such gap; it may have closed');
+
+/** Gaps told under the name they have at the doors: the service and the number there. */
+export const gapId = (service: string, { seq }: Pick<Gap, 'seq'>): string => `${service}-${seq}`;
+
+/** What is missing for too long in streams of an order, in one service; a few of them are enough to say so. */
+export async function overdueGapsOf(
+  { service, db, world }: Pick<Mailbox, 'service' | 'db' | 'world'>,
+  correlationid: string,
+  gapLimit: number,
+): Promise<(Gap & { readonly id: string; readonly service: string; readonly overdue_at: number })[]> {
+  const gaps = await listGaps(db, { before: world.now() - gapLimit, correlationid, limit: OVERDUE_MAX, service });
+  return gaps.map((gap) => ({ ...gap, id: gapId(service, gap), service, overdue_at: gap.since + gapLimit }));
+}
+const OVERDUE_MAX = 9;
 
 /** Gaps and messages that wait behind them; `overdue` are those since `before` or longer. */
 export async function countGaps(
@@ -243,6 +257,9 @@ export async function skipGap(unit: Unit, seq: number, { actor, reason, limit, q
   unit.forward([JSON.parse(next.message) as Message], queue);
 }
 
-/** What was given up, the newest first; `limit + 1` at most. `upTo` is the sequence number the page before ended with. */
-export const listSkips = (db: Database, below: number | undefined, limit: number): Promise<GapSkip[]> =>
-  db.read.raw<GapSkip>('select * from gap_skip where seq < $1 order by seq desc limit $2', [below ?? Number.MAX_SAFE_INTEGER, limit + 1]);
+/** What was given up, the newest first, up to a moment and in it below a number; `limit + 1` at most. */
+export const listSkips = (
+  db: Database,
+  { at = Number.MAX_SAFE_INTEGER, below = Number.MAX_SAFE_INTEGER, limit }: { readonly at?: number; readonly below?: number; readonly limit: number },
+): Promise<GapSkip[]> =>
+  db.read.raw<GapSkip>('select * from gap_skip where at <= $1 and (at < $1 or seq < $2) order by at desc, seq desc limit $3', [at, below, limit + 1]);

@@ -33,6 +33,7 @@ export interface Standing {
   readonly outbox_since: number | null;
   readonly parked: number;
   readonly parked_since: number | null;
+  readonly gaps_overdue: number;
   readonly timers_overdue: number;
   readonly timers_since: number | null;
   readonly dead_letters: number;
@@ -50,17 +51,18 @@ const bloat = ({ name }: Dialect): string =>
        (select n_dead_tup from pg_stat_user_tables where relid = to_regclass('outbox')) as outbox_dead`;
 
 /** Counts what waits, in one statement. */
-export async function standingOf(db: Database, now: number): Promise<Standing> {
+export async function standingOf(db: Database, { now, gapLimit }: { readonly now: number; readonly gapLimit: number }): Promise<Standing> {
   const [row] = await db.read.raw<Standing>(
     `select (select cast(coalesce(sum(messages), 0) as bigint) from outbox) as outbox,
        (select min(created_at) from outbox) as outbox_since,
-       (select cast(count(*) as bigint) from parked) as parked,
-       (select min(parked_at) from parked) as parked_since,
+       (select cast(coalesce(sum(waiting), 0) as bigint) from gap) as parked,
+       (select min(since) from gap) as parked_since,
+       (select cast(count(*) as bigint) from gap where since <= $2) as gaps_overdue,
        (select cast(count(*) as bigint) from timer where due_at <= $1) as timers_overdue,
        (select min(due_at) from timer where due_at <= $1) as timers_since,
        (select cast(coalesce(sum(open), 0) as bigint) from dead_letter_group where open > 0) as dead_letters,
        ${bloat(db.dialect)}`,
-    [now],
+    [now, now - gapLimit],
   );
   return row!;
 }

@@ -16,6 +16,7 @@ import { AMOUNT_MAX } from '../kernel/money.ts';
 import { once } from '../messaging/idempotency.ts';
 import { type RequestContext, type Route, route } from '../messaging/service.ts';
 import { explain } from './domain-explain.ts';
+import { type StreamGap, blockerOfGap } from './domain-gaps.ts';
 import type { Order, Request } from './domain-order.ts';
 import * as store from './store.ts';
 import { ask, findOrder } from './use-cases.ts';
@@ -64,7 +65,10 @@ const listQuery = pageQuerySchema.extend({
 const orderParams = z.object({ order_id: idSchema('ord').meta({ description: 'The id of an order, or its number.' }) });
 const cancelBody = z.object({ reason: textSchema(200).optional() }).optional();
 
-export function orderRoutes(desk: PlacingDesk, place: (placement: Placement) => Promise<OrderView>): Route[] {
+/** What is missing for too long in streams of an order. */
+export type GapsOf = (orderId: string) => Promise<readonly StreamGap[]>;
+
+export function orderRoutes(desk: PlacingDesk, place: (placement: Placement) => Promise<OrderView>, gapsOf: GapsOf): Route[] {
   const { db } = desk.mailbox;
   const askOnce = (context: RequestContext, path: string, order_id: string, asked: Request): Promise<OrderView> =>
     once(desk.mailbox, context, `POST ${path}`, async (unit) => viewOf(await ask(unit, desk, order_id, asked)));
@@ -156,7 +160,8 @@ export function orderRoutes(desk: PlacingDesk, place: (placement: Placement) => 
       refuses: ['order_not_found'],
       async handle({ params }) {
         const order = await read(params.order_id);
-        return viewOfExplanation(order, explain(order, desk.deadlines));
+        const gaps = await gapsOf(order.id);
+        return viewOfExplanation(order, [...explain(order, desk.deadlines), ...gaps.map(blockerOfGap)]);
       },
     }),
   ];

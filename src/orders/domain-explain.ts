@@ -7,7 +7,7 @@ import { type Wait, waitOf } from './domain-table.ts';
 import type { Deadlines } from './domain-waybill.ts';
 
 export type Owner = Wait['owner'] | 'operator';
-export type LegalCommand = 'cancel' | 'resume' | 'redrive_dead_letter' | 'dispatch' | 'deliver';
+export type LegalCommand = 'cancel' | 'resume' | 'redrive_dead_letter' | 'skip_gap' | 'dispatch' | 'deliver';
 
 export interface Blocker {
   /** The state the order is in, `on_hold`, or `stock_commit`: the goods left and are not yet off the books. */

@@ -3,7 +3,7 @@ import type { Refusal } from '../kernel/errors.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
 import type { Mailbox, Unit } from '../messaging/mailbox.ts';
 import { type Service, subscription } from '../messaging/service.ts';
-import { orderRoutes } from './api.ts';
+import { type GapsOf, orderRoutes } from './api.ts';
 import type { Reply } from './domain-order.ts';
 import { askByMessage, hearAnswers } from './catalogue-elsewhere.ts';
 import { REPLIES } from './domain-table.ts';
@@ -28,6 +28,8 @@ export interface OrdersContext {
   readonly defaultToken?: string | undefined;
   readonly policies?: Policies | undefined;
   readonly deadlines?: Partial<Deadlines> | undefined;
+  /** What is missing for too long in streams of an order, in whatever service of this process. */
+  readonly gaps?: GapsOf | undefined;
 }
 
 export interface OrdersService extends Service {
@@ -40,7 +42,7 @@ export interface OrdersService extends Service {
 }
 
 /** Throws an Error that names every fault of the policies. */
-export function ordersService({ deadlines, policies = POLICIES, ...context }: OrdersContext): OrdersService {
+export function ordersService({ deadlines, policies = POLICIES, gaps = async () => [], ...context }: OrdersContext): OrdersService {
   const faults = faultsOfPolicies(policies);
   if (faults.length > 0) throw new Error(faults.join('; '));
   const desk: PlacingDesk = {
@@ -54,7 +56,7 @@ export function ordersService({ deadlines, policies = POLICIES, ...context }: Or
   return {
     name: 'orders',
     migrations: new URL('migrations/', import.meta.url),
-    routes: orderRoutes(desk, place),
+    routes: orderRoutes(desk, place, gaps),
     subscriptions: [
       // One handler for all of them: messages about one order keep their order within a batch.
       subscription({ name: 'journey', types: REPLIES, dedupe: 'natural', handle: advance }),

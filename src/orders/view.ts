@@ -87,7 +87,7 @@ export const blockerSchema = z.object({
   since: timestamp,
   owner: z.enum(['stock', 'payments', 'carrier', 'warehouse', 'operator']).meta({ description: 'Who must act.' }),
   deadline: timestamp,
-  legal_commands: z.array(z.enum(['cancel', 'resume', 'redrive_dead_letter', 'dispatch', 'deliver'])),
+  legal_commands: z.array(z.enum(['cancel', 'resume', 'redrive_dead_letter', 'skip_gap', 'dispatch', 'deliver'])),
   evidence: z.object({
     asked: z.string().nullable().meta({ description: 'The command that has not been answered.' }),
     awaits: z.array(z.string()).meta({ description: 'Any of these lets the order go on.' }),

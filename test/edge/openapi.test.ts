@@ -36,7 +36,7 @@ const routes = [
     answers: 'file',
     handle: async () => ({ type: 'text/plain', body: new Uint8Array(), sha256: '', name: '' }),
   }),
-  ...operationRoutes([]),
+  ...operationRoutes([], { gapLimit: 1 }),
 ];
 
 interface Operation {

@@ -25,6 +25,8 @@ export interface Doors {
   close(): Promise<void>;
 }
 
+/** Milliseconds. */
+export const GAP_LIMIT = 600_000;
 const telemetry = createTelemetry({ level: 'silent' });
 
 /** `jobs`: jobs over dead letters are worked on. */
@@ -47,7 +49,7 @@ export async function openDoors({ jobs = false }: { jobs?: boolean } = {}): Prom
     telemetry,
     host: '127.0.0.1',
     port: 0,
-    routes: operationRoutes(services),
+    routes: operationRoutes(services, { gapLimit: GAP_LIMIT }),
     doors: [],
     localOnly: true,
     checkAnswers: true,

@@ -51,6 +51,7 @@ describe('waybill', () => {
     ['dead-letters', 'discard'],
     ['dead-letters', 'redrives'],
     ['dead-letters', 'redrives', 'show'],
+    ['gaps'],
     ['consumers'],
     ['audit'],
     ['doctor'],
@@ -133,6 +134,12 @@ onEveryGround((ground) => {
     expect(doctor.out).toContain('waybill consumers resume shipping');
     expect(await run('consumers', 'resume', 'shipping')).toMatchObject({ code: 0 });
     expect((await run('consumers', 'list')).out).toMatch(/shipping +running/);
+  });
+
+  it('finds no gaps, and says so of one that never was', async () => {
+    expect(await run('gaps', 'list', '--overdue')).toMatchObject({ code: 0, out: '(none)\n' });
+    expect(await run('gaps', 'skips')).toMatchObject({ code: 0, out: '(none)\n' });
+    expect(await run('gaps', 'skip', 'orders-1', '--reason', 'test')).toMatchObject({ code: 1, err: expect.stringContaining('gap') });
   });
 
   it('finds no dead letters, and says so of one that never was', async () => {

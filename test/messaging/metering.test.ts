@@ -25,7 +25,16 @@ describe.each(databases())('metrics of messages on $name', (database) => {
   afterEach(() => bench.close());
 
   const refresher = (stations: readonly Station[]) =>
-    openGauges({ transport, services: stations, measures: [], consumes: true, folder: tmpdir(), world: bench.world, metrics: telemetry.metrics });
+    openGauges({
+      transport,
+      services: stations,
+      measures: [],
+      consumes: true,
+      folder: tmpdir(),
+      gapLimit: 30_000,
+      world: bench.world,
+      metrics: telemetry.metrics,
+    });
   async function read(...stations: readonly Station[]): Promise<(name: string, labels?: Record<string, string>) => number | undefined> {
     await refresher(stations)();
     const samples = await samplesIn(telemetry.metrics);
@@ -96,6 +105,7 @@ describe.each(databases())('metrics of messages on $name', (database) => {
     const metric = await read(orders);
     expect(metric('waybill_parked_messages')).toBe(2);
     expect(metric('waybill_parked_oldest_seconds')).toBeGreaterThanOrEqual(120);
+    expect(metric('waybill_gaps_overdue')).toBe(1);
     expect(metric('waybill_messages_consumed_total', { ...SERVICE, outcome: 'passed_over' })).toBe(3);
     expect(metric('waybill_suspect_deliveries_total')).toBe(1);
     expect(metric('waybill_consumer_batch_seconds_count')).toBe(3);

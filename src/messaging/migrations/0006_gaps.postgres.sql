@@ -39,5 +39,6 @@ create table gap_skip ( -- append only
   reason text not null
 );
 create index gap_skip_of on gap_skip (consumer, stream, missing_from);
+create index gap_skip_at on gap_skip (at, seq);
 
 create index dead_letter_place on dead_letter (subject, sequence);
