@@ -57,12 +57,42 @@ export interface AuditedPayment {
   readonly version: number;
   readonly updated_at: number;
 }
+interface ShippedLine {
+  readonly line_id: string;
+  readonly sku: string;
+  readonly quantity: number;
+}
 export interface AuditedShipment {
   readonly id: string;
   readonly status: string;
   readonly warehouse_id: string | null;
   readonly updated_at: number;
-  readonly lines: readonly { readonly line_id: string; readonly sku: string; readonly quantity: number }[];
+  readonly lines: readonly ShippedLine[];
+  readonly shorted: readonly ShippedLine[] | null;
+  /** Those that have rows of their own. */
+  readonly parcels: readonly { readonly status: string; readonly lines: readonly ShippedLine[] }[];
+}
+/** Pieces that left stock with a shipment, of orders that are not ordinary. */
+export interface AuditedDeparture {
+  readonly shipment_id: string;
+  readonly warehouse_id: string;
+  readonly line_id: string;
+  readonly quantity: number;
+}
+export interface AuditedReturn {
+  readonly id: string;
+  readonly status: string;
+  readonly warehouse_id: string;
+  readonly received: readonly (ShippedLine & { readonly disposition: string })[] | null;
+  readonly updated_at: number;
+}
+/** Pieces stock took back. */
+export interface AuditedTakenBack {
+  readonly return_id: string;
+  readonly warehouse_id: string;
+  readonly line_id: string;
+  readonly disposition: string;
+  readonly quantity: number;
 }
 
 /** Of what other services keep: null when they have nothing, undefined when their database is not at hand. */
@@ -71,7 +101,13 @@ export interface Journey {
   readonly lines: readonly AuditedLine[];
   readonly reservation: AuditedReservation | null | undefined;
   readonly payment: AuditedPayment | null | undefined;
+  /** The ordinary one. */
   readonly shipment: AuditedShipment | null | undefined;
+  /** All of them, the ordinary one included. */
+  readonly shipments: readonly AuditedShipment[] | undefined;
+  readonly departures: readonly AuditedDeparture[] | undefined;
+  readonly taken_back: readonly AuditedTakenBack[] | undefined;
+  readonly returns: readonly AuditedReturn[] | undefined;
   /**
    * When orders will look whether the deadline has passed, milliseconds UTC; null without a timer. Undefined while orders is paused: a
    * timer that came due is then a message that waits, where nobody here can see it.
@@ -114,13 +150,39 @@ const paymentsOf = statement<Id, AuditedPayment & OfOrder>(
     select row.id as order_id, p.id, p.status, p.amount, p.held, p.captured, p.under_way, p.version, p.updated_at
     from ${rows} join payment p on p.id = 'pay_' || substr(row.id, 5) and p.order_id = row.id`,
 );
-const shipmentsOf = statement<Id, AuditedShipment & OfOrder>(
+type ShipmentRow = Omit<AuditedShipment, 'parcels'> & OfOrder & { readonly parcel_count: number | null };
+const SHIPMENT_COLUMNS = 's.id, s.status, s.warehouse_id, s.updated_at, s.lines, s.shorted, s.parcel_count';
+const shipmentsOf = statement<Id, ShipmentRow>(
   { id: 'text' },
-  // Likewise.
+  // Likewise; the others are in an index of their own, whose condition stands here word for word.
   (rows) => `
-    select row.id as order_id, s.id, s.status, s.warehouse_id, s.updated_at, s.lines
-    from ${rows} join shipment s on s.id = 'shp_' || substr(row.id, 5) and s.order_id = row.id`,
+    select row.id as order_id, ${SHIPMENT_COLUMNS} from ${rows} join shipment s on s.id = 'shp_' || substr(row.id, 5) and s.order_id = row.id
+    union all
+    select row.id as order_id, ${SHIPMENT_COLUMNS} from ${rows} join shipment s on s.order_id = row.id and s.id <> 'shp_' || substr(s.order_id, 5)`,
+  { json: ['lines', 'shorted'] },
+);
+const parcelsOf = statement<Id, AuditedShipment['parcels'][number] & { readonly shipment_id: string }>(
+  { id: 'text' },
+  (rows) => `select p.shipment_id, p.status, p.lines from ${rows} join parcel p on p.shipment_id = row.id where p.status <> 'cancelled'`,
   { json: ['lines'] },
+);
+const returnsOf = statement<Id, AuditedReturn & OfOrder>(
+  { id: 'text' },
+  (rows) => `
+    select r.order_id, r.id, r.status, r.warehouse_id, r.received, r.updated_at from ${rows} join returns r on r.order_id = row.id order by r.id`,
+  { json: ['received'] },
+);
+const departuresOf = statement<Id, AuditedDeparture & OfOrder>(
+  { id: 'text' },
+  (rows) => `
+    select d.order_id, d.shipment_id, d.warehouse_id, d.line_id, d.quantity from ${rows} join reservation_departure d on d.order_id = row.id
+    order by d.order_id, d.shipment_id, d.line_id`,
+);
+const takenBackOf = statement<Id, AuditedTakenBack & OfOrder>(
+  { id: 'text' },
+  (rows) => `
+    select t.order_id, t.return_id, t.warehouse_id, t.line_id, t.disposition, t.quantity from ${rows} join stock_return t on t.order_id = row.id
+    order by t.order_id, t.return_id, t.line_id`,
 );
 
 const timersOf = statement<Id, OfOrder & { readonly due_at: number }>(
@@ -159,8 +221,12 @@ export async function readJourneys(databases: Databases, wanted: Wanted): Promis
   const inventory = databases['inventory']?.read;
   const reservations = await one(inventory, reservationsOf, ids);
   const reserved = Map.groupBy((await inventory?.run(reservedLinesOf, ids)) ?? [], ofOrder);
+  const departures = await all(inventory, departuresOf, ids);
+  const takenBack = await all(inventory, takenBackOf, ids);
   const payments = await one(databases['payments']?.read, paymentsOf, ids);
-  const shipments = await one(databases['shipping']?.read, shipmentsOf, ids);
+  const shipping = databases['shipping']?.read;
+  const shipments = await readShipments(shipping, ids);
+  const returns = await all(shipping, returnsOf, ids);
   return orders.map((order): Journey => {
     const reservation = reservations(order.id);
     return {
@@ -168,7 +234,10 @@ export async function readJourneys(databases: Databases, wanted: Wanted): Promis
       lines: lines.get(order.id) ?? [],
       reservation: reservation && { ...reservation, lines: reserved.get(order.id) ?? [] },
       payment: payments(order.id),
-      shipment: shipments(order.id),
+      ...shipments(order.id),
+      departures: departures(order.id),
+      taken_back: takenBack(order.id),
+      returns: returns(order.id),
       timer_due_at: control?.paused === 1 ? undefined : (timers(order.id)?.due_at ?? null),
     };
   });
@@ -187,16 +256,39 @@ async function one<Row extends OfOrder>(
   return (orderId) => found.get(orderId) ?? null;
 }
 
+/** Everything one service has for each order; undefined without its database. */
+async function all<Row extends OfOrder>(
+  reader: Reader | undefined,
+  question: ReturnType<typeof statement<Id, Row>>,
+  ids: readonly Id[],
+): Promise<(orderId: string) => Row[] | undefined> {
+  if (reader === undefined) return () => undefined;
+  const found = Map.groupBy(await reader.run(question, ids), ofOrder);
+  return (orderId) => found.get(orderId) ?? [];
+}
+
+async function readShipments(reader: Reader | undefined, ids: readonly Id[]): Promise<(orderId: string) => Pick<Journey, 'shipment' | 'shipments'>> {
+  const found = await all(reader, shipmentsOf, ids);
+  const inParcels = ids.flatMap(({ id }) => found(id) ?? []).filter(({ parcel_count }) => parcel_count !== null);
+  const parcels = Map.groupBy((await reader?.run(parcelsOf, inParcels)) ?? [], ({ shipment_id }) => shipment_id);
+  return (orderId) => {
+    const shipments = found(orderId)?.map((shipment) => ({ ...shipment, parcels: parcels.get(shipment.id) ?? [] }));
+    return { shipments, shipment: shipments && (shipments.find(({ id }) => id === `shp_${orderId.slice(4)}`) ?? null) };
+  };
+}
+
 /** Has nothing about the order moved between two looks? */
 export const sameJourney = (a: Journey, b: Journey): boolean => fingerprint(a) === fingerprint(b);
 
-const fingerprint = ({ order, reservation, payment, shipment }: Journey): string =>
+const fingerprint = ({ order, reservation, payment, shipments, returns, departures, taken_back }: Journey): string =>
   JSON.stringify([
     order.version,
     reservation?.status,
     reservation?.updated_at,
+    departures?.length,
+    taken_back?.length,
     payment?.version,
     payment?.updated_at,
-    shipment?.status,
-    shipment?.updated_at,
+    shipments?.map(({ status, updated_at }) => [status, updated_at]),
+    returns?.map(({ status, updated_at }) => [status, updated_at]),
   ]);

@@ -30,6 +30,7 @@ export const MESSAGE_EQUATIONS: readonly Equation[] = [
       belongs('inventory', 'reservation', 'order_id'),
       belongs('payments', 'payment'),
       belongs('shipping', 'shipment'),
+      belongs('shipping', 'returns'),
       belongs('notifications', 'notification'),
     ],
   },

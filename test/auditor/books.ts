@@ -205,7 +205,48 @@ async function writeParcels(db: Database): Promise<void> {
     sequence: 1,
     ...times,
   });
-  await insert(db, 'shipment', shipment('ready', 'ready'), shipment('gone', 'delivered'), shipment('over', 'cancelled'));
+  const left = { dispatched_at: NOW, delivered_at: NOW, parcel_count: 1 };
+  await insert(db, 'shipment', shipment('ready', 'ready'), { ...shipment('gone', 'delivered'), ...left }, shipment('over', 'cancelled'));
+  await writeOneInAParcel(db);
+}
+
+/** The shipment that arrived lay in a parcel of its own, with a label; one piece of it is to come back. */
+async function writeOneInAParcel(db: Database): Promise<void> {
+  const line = { line_id: 'lin_ord_gone', sku: 'A', quantity: 2 };
+  await insert(db, 'parcel', {
+    id: 'prc_gone',
+    shipment_id: 'shp_gone',
+    status: 'delivered',
+    tracking_number: 'T-gone',
+    lines: JSON.stringify([line]),
+    carrier_status: 'delivered',
+    code: 'delivered',
+    tracked_at: NOW,
+    tracked_by: 'e2',
+    ended_at: NOW,
+    ...times,
+  });
+  const event = (carrier_event_id: string, code: string, carrier_at: number): Row => ({
+    parcel_id: 'prc_gone',
+    shipment_id: 'shp_gone',
+    carrier_event_id,
+    code,
+    carrier_at,
+    received_at: NOW,
+  });
+  await insert(db, 'tracking_event', event('e2', 'delivered', NOW), event('e1', 'picked_up', NOW - 1));
+  const label = { shipment_id: 'shp_gone', parcel_id: 'prc_gone', format: 'pdf', content_type: 'application/pdf', sha256: 'hash' };
+  await insert(db, 'label', { id: 'lbl_1', status: 'bought', content: 'JVBERi0=', ...label, ...times });
+  await insert(db, 'returns', {
+    id: 'rtn_1',
+    number: 'RT1',
+    order_id: 'ord_gone',
+    status: 'requested',
+    warehouse_id: 'whs_1',
+    lines: JSON.stringify([{ ...line, quantity: 1, reason: 'too small' }]),
+    sequence: 1,
+    ...times,
+  });
 }
 
 async function writeNotifications(db: Database): Promise<void> {
