@@ -28,7 +28,7 @@ interface Lowering {
 
 export function change(known: Reservation, data: Change, desk: Desk): Outcome {
   const before = detailOf(known);
-  if (data.revision < before.revision) return undefined;
+  if (known.released_at !== null || data.revision < before.revision) return undefined;
   if (data.revision === before.revision) return before.refused === null ? changed(known, data.revision, desk) : refused(known, data, before.refused);
   if (known.status === 'rejected') return refused(known, data, shortest(data.lines));
 

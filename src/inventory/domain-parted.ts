@@ -58,11 +58,17 @@ export type Outcome = Decision | typeof NEEDS_LINE;
 const BLANK: Detail = { asked: null, plan: null, revision: 0, refused: null, expires_at: null, expired_at: null };
 export const detailOf = ({ detail }: Reservation): Detail => detail ?? BLANK;
 
+/** Stands for the shipment that took all of an ordinary reservation: which one that was, nobody wrote down. */
+const THE_SHIPMENT = 'all';
+
 /** The same reservation, each of its pieces by itself. */
-export function parted(known: Reservation, { claims }: Pick<Desk, 'claims'>): Reservation & { readonly detail: Detail } {
+export function parted(known: Reservation, { claims, departures }: Desk): Reservation & { readonly detail: Detail } {
   const detail = detailOf(known);
   if (known.status === 'parted') return { ...known, detail };
-  for (const part of partsOf(known, claims)) claims.move(part, part.warehouse_id, part);
+  for (const { held, gone, ...part } of partsOf(known, claims)) {
+    claims.move(part, part.warehouse_id, { held, gone });
+    if (gone > 0) departures.now.push({ ...part, quantity: gone, shipment_id: THE_SHIPMENT });
+  }
   return { ...known, status: 'parted', detail };
 }
 
@@ -271,14 +277,11 @@ export const departuresOf = (rows: readonly Pick<Departure, 'order_id' | 'shipme
 
 /** Pieces of an order have left with a shipment, each from where it was held: else it is a Fault, because they were not that order's. */
 export function commitAsAsked(known: Reservation, data: DataOf<'stock.commit'>, desk: Desk): Decision {
-  if (known.status === 'held' && isAll(known, data)) return commit(known, data, desk.stock);
   const { order_id, shipment_id, warehouse_id, lines } = data;
+  const whole = lines === undefined && warehouse_id === undefined;
+  if (known.status === 'held' && whole) return commit(known, data, desk.stock);
+  if (hasLeft(order_id, shipment_id, desk) || (whole && hasLeft(order_id, THE_SHIPMENT, desk))) return undefined;
   const { departures, claims, stock } = desk;
-  if (
-    departures.before.has(departureKey(order_id, shipment_id)) ||
-    departures.now.some((one) => one.order_id === order_id && one.shipment_id === shipment_id)
-  )
-    return undefined;
   const reservation = parted(known, desk);
   const held = (): Part[] => claims.partsOf(order_id).filter((part) => part.held > 0 && part.warehouse_id === (warehouse_id ?? part.warehouse_id));
   const asked = lines ?? held().map(({ line_id, sku, held: quantity }) => ({ line_id, sku, quantity }));
@@ -302,13 +305,9 @@ export function commitAsAsked(known: Reservation, data: DataOf<'stock.commit'>, 
   return { reservation, answer: { type: 'stock.committed', data: { order_id, shipment_id } } };
 }
 
-/** Does a shipment take all of an ordinary reservation, from where it is? */
-function isAll({ warehouse_id, lines }: Reservation, asked: DataOf<'stock.commit'>): boolean {
-  if (asked.warehouse_id !== undefined && asked.warehouse_id !== warehouse_id) return false;
-  if (asked.lines === undefined) return true;
-  const wanted = new Map(lines.map(({ line_id, quantity }) => [line_id, quantity]));
-  return asked.lines.length === lines.length && asked.lines.every(({ line_id, quantity }) => wanted.get(line_id) === quantity);
-}
+const hasLeft = (order_id: string, shipment_id: string, { departures }: Desk): boolean =>
+  departures.before.has(departureKey(order_id, shipment_id)) ||
+  departures.now.some((one) => one.order_id === order_id && one.shipment_id === shipment_id);
 
 /** Goods come back, never more than have gone. */
 export function takeBack(known: Reservation, data: DataOf<'stock.take_back'>, { stock, claims, returns }: Desk): Decision {

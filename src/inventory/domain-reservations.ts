@@ -94,14 +94,13 @@ export function release(known: Reservation | undefined, { order_id }: DataOf<'st
  * The goods of an order have left the building, all of them. Moves `stock`.
  * Throws the Fault `reservation_state` when none were held: goods that leave without a reservation are for people to look into.
  */
-export function commit(known: Reservation | undefined, { order_id, lines, shipment_id }: DataOf<'stock.commit'>, stock: Stock): Decision {
+export function commit(known: Reservation | undefined, { order_id }: DataOf<'stock.commit'>, stock: Stock): Decision {
   if (known?.status === 'committed') return undefined;
   if (known?.status !== 'held') throw unheld(order_id, known);
   const warehouse_id = known.warehouse_id!;
   for (const { sku, quantity } of known.lines)
     move(stock, 'committed', { sku, warehouse_id, quantity, order_id, from: 'reserved', to: 'outside:customer' });
-  const named = lines === undefined ? {} : { shipment_id };
-  return { reservation: { ...known, status: 'committed' }, answer: { type: 'stock.committed', data: { order_id, ...named } } };
+  return { reservation: { ...known, status: 'committed' }, answer: { type: 'stock.committed', data: { order_id } } };
 }
 
 export const unheld = (order_id: string, known: Reservation | undefined): Fault =>

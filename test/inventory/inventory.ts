@@ -1,7 +1,7 @@
 /** Inventory on a test database, with a few words for what tests do to it. */
 import { inventoryService, type InventoryService } from '../../src/inventory/service.ts';
 import type { Message } from '../../src/contracts/envelope.ts';
-import type { MessageType } from '../../src/contracts/messages.ts';
+import type { DataOf, MessageType } from '../../src/contracts/messages.ts';
 import { createTelemetry } from '../../src/kernel/telemetry.ts';
 import type { AnyMessage, RequestContext } from '../../src/messaging/service.ts';
 import type { OpenDatabase, TestDatabase } from '../support/databases.ts';
@@ -21,6 +21,19 @@ export interface ItemPage {
   readonly next_cursor: string | null;
 }
 
+/** How many of each sku. */
+export type Pieces = Readonly<Record<string, number>>;
+/** Lines are named by their sku. */
+export const linesOf = (pieces: Pieces): DataOf<'stock.reserve'>['lines'] =>
+  Object.entries(pieces).map(([sku, quantity]) => ({ line_id: `lin_${sku}`, sku, quantity }));
+
+/** `whs_1: 10 A, 2 B` of the parts in an event. */
+export const partsInWords = (parts: DataOf<'stock.filled'>['parts'] | undefined): string[] =>
+  (parts ?? []).map(({ warehouse_id, lines }) => `${warehouse_id}: ${lines.map(({ sku, quantity }) => `${quantity} ${sku}`).join(', ')}`);
+/** `2 A at 1` */
+export const queuedInWords = (lines: DataOf<'stock.filled'>['queued'] | undefined): string[] =>
+  (lines ?? []).map(({ sku, quantity, place }) => `${quantity} ${sku} at ${place}`);
+
 export interface TestInventory extends TestMailbox {
   readonly world: TestWorld;
   readonly service: InventoryService;
@@ -35,11 +48,18 @@ export interface TestInventory extends TestMailbox {
   get<Answer = ItemPage>(path: string, query?: unknown, params?: unknown): Promise<Answer>;
   /** Makes a warehouse with stock; products come to be as needed. Answers its id. */
   stocked(stock: Readonly<Record<string, number>>, priority?: number): Promise<string>;
+  receive(warehouse_id: string, pieces: Pieces): Promise<unknown>;
+  /** So many pieces of the product may wait. */
+  allowWaiting(sku: string, backorder_limit: number): Promise<unknown>;
   /** What is there: on_hand, reserved, available. */
   levelOf(warehouse_id: string, sku: string): Promise<[on_hand: number, reserved: number, available: number]>;
-  reserve(order_id: string, lines: Readonly<Record<string, number>>): AnyMessage<'stock.reserve'>;
+  reserve(order_id: string, lines: Pieces, allocation?: DataOf<'stock.reserve'>['allocation']): AnyMessage<'stock.reserve'>;
   release(order_id: string): AnyMessage<'stock.release'>;
-  commit(order_id: string): AnyMessage<'stock.commit'>;
+  commit(order_id: string, given?: { shipment_id?: string; warehouse_id?: string; lines?: Pieces }): AnyMessage<'stock.commit'>;
+  /** Any other message about an order. */
+  message<T extends MessageType>(type: T, data: DataOf<T> & { readonly order_id: string }): AnyMessage<T>;
+  /** The data of what was said last of a type about an order; undefined when nothing was. */
+  heardOf<T extends MessageType>(type: T, order_id: string): DataOf<T> | undefined;
   /** Delivers messages in one batch and answers what was said of orders, as `type order`. */
   tell(...messages: Message[]): Promise<string[]>;
 }
@@ -71,17 +91,20 @@ export async function openInventory(database: TestDatabase): Promise<TestInvento
       if (received.length > 0) await send('POST', '/v1/stock/receipts', { warehouse_id: id, lines: received });
       return id;
     },
+    receive: (warehouse_id, pieces) =>
+      send('POST', '/v1/stock/receipts', { warehouse_id, lines: Object.entries(pieces).map(([sku, quantity]) => ({ sku, quantity })) }),
+    allowWaiting: (sku, backorder_limit) => send('PATCH', '/v1/products/{product_id}', { backorder_limit }, { params: { product_id: sku } }),
     async levelOf(warehouse_id, sku) {
       const { items } = await get('/v1/stock', { warehouse_id, sku });
       return [Number(items[0]?.on_hand ?? 0), Number(items[0]?.reserved ?? 0), Number(items[0]?.available ?? 0)];
     },
-    reserve: (order_id, lines) =>
-      message('stock.reserve', order_id, {
-        order_id,
-        lines: Object.entries(lines).map(([sku, quantity], i) => ({ line_id: `lin_${i}`, sku, quantity })),
-      }),
+    reserve: (order_id, lines, allocation) =>
+      message('stock.reserve', order_id, { order_id, lines: linesOf(lines), ...(allocation && { allocation }) }),
     release: (order_id) => message('stock.release', order_id, { order_id, reason: 'customer' }),
-    commit: (order_id) => message('stock.commit', order_id, { order_id, shipment_id: `shp_${order_id}` }),
+    commit: (order_id, { shipment_id = `shp_${order_id}`, warehouse_id, lines } = {}) =>
+      message('stock.commit', order_id, { order_id, shipment_id, ...(warehouse_id && { warehouse_id }), ...(lines && { lines: linesOf(lines) }) }),
+    message: (type, data) => message(type, data.order_id, data),
+    heardOf: (type, order_id) => mailbox.said.findLast((one) => one.type === type && one.subject === order_id)?.data as never,
     async tell(...messages) {
       const from = mailbox.said.length;
       await deliver(mailbox.mailbox, service, messages);

@@ -18,7 +18,7 @@ describe.each(databases())('reservations on $name', (database) => {
       correlationid: 'ord_a1',
       causationid: reserving.id,
       hops: 2,
-      data: { order_id: 'ord_a1', warehouse_id, lines: [{ line_id: 'lin_0', sku: 'A', quantity: 2 }] },
+      data: { order_id: 'ord_a1', warehouse_id, lines: [{ line_id: 'lin_A', sku: 'A', quantity: 2 }] },
     });
     expect(await levelOf(warehouse_id, 'A')).toEqual([5, 2, 3]);
     await tell(reserve('ord_a2', { A: 3 }));
