@@ -28,7 +28,7 @@ export interface Dialect {
   /** A table expression named `row` over the N rows given, e.g. `unnest($1::text[]) as row(id)`. */
   rows(columns: Readonly<Record<string, ColumnType>>): string;
   /** The parameters that go with `rows`. */
-  encode(columns: readonly string[], rows: readonly Readonly<Record<string, unknown>>[]): unknown[];
+  encode(columns: Readonly<Record<string, ColumnType>>, rows: readonly Readonly<Record<string, unknown>>[]): unknown[];
   /** Row locks for `select`, e.g. `for update of stock_level`; SQLite has one writer and needs none. */
   forUpdate(table: string): string;
   /** Row locks that pass over rows somebody else has locked. */

@@ -10,7 +10,8 @@ import { Fault } from '../kernel/errors.ts';
 import { backoff } from '../kernel/lifecycle.ts';
 import type { Metrics } from '../kernel/telemetry.ts';
 import { type World, realWorld } from '../kernel/world.ts';
-import { type Database, type Dialect, type Reader, type Tx, parseJson } from './database.ts';
+import { type Database, type Dialect, type Reader, type Tx, type Value, parseJson } from './database.ts';
+import { ArrayParameter } from './postgres-array.ts';
 import { type Session, type Sessions, openPool } from './postgres-pool.ts';
 import { type Runner, unitOfWork } from './unit.ts';
 
@@ -20,13 +21,20 @@ export const postgresDialect: Dialect = {
     const arrays = Object.values(columns).map((type, i) => `$${i + 1}::${type}[]`);
     return `unnest(${arrays.join(', ')}) as row(${Object.keys(columns).join(', ')})`;
   },
-  encode: (columns, rows) => columns.map((column) => rows.map((row) => toPostgres(row[column]))),
+  encode: (columns, rows) =>
+    Object.entries(columns).map(
+      ([column, type]) =>
+        new ArrayParameter(
+          type,
+          rows.map((row) => toPostgres(row[column])),
+        ),
+    ),
   forUpdate: (table) => `for update of ${table}`,
   skipLocked: (table) => `for update of ${table} skip locked`,
 };
 
 /** A boolean is a number in both databases. */
-const toPostgres = (value: unknown): unknown => (typeof value === 'boolean' ? Number(value) : (value ?? null));
+const toPostgres = (value: unknown): Value => (typeof value === 'boolean' ? Number(value) : ((value as Value) ?? null));
 
 export type Verdict = 'again' | 'stale' | 'storage_full' | 'unavailable';
 
@@ -241,7 +249,7 @@ function runnerOver(session: Session, names: Names): Runner {
   return {
     async run(statement, rows) {
       const text = statement.text(postgresDialect);
-      const parameters = postgresDialect.encode(Object.keys(statement.columns), rows as readonly Record<string, unknown>[]);
+      const parameters = postgresDialect.encode(statement.columns, rows as readonly Record<string, unknown>[]);
       return parseJson(await rowsOf(text, parameters, names.of(text)), statement.json) as never;
     },
     async query(query, options) {

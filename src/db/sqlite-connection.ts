@@ -32,7 +32,8 @@ export const sqliteDialect: Dialect = {
     return `(select ${list.join(', ')} from ${EACH}($1)) as row`;
   },
   encode(columns, rows) {
-    return [JSON.stringify(rows.map((row) => columns.map((column) => row[column] ?? null)))];
+    const names = Object.keys(columns);
+    return [JSON.stringify(rows.map((row) => names.map((name) => row[name] ?? null)))];
   },
   forUpdate: () => '',
   skipLocked: () => '',
@@ -54,16 +55,13 @@ export function connect(file: string, cacheKiB: number): DatabaseSync {
 
 /** Runs texts on a connection. The work is done at once; the promise is settled when it is handed out. */
 export function statements(connection: DatabaseSync): Runner {
-  const fixed = new WeakMap<object, { readonly columns: readonly string[]; readonly prepared: StatementSync }>();
+  const fixed = new WeakMap<object, StatementSync>();
   const texts = new Map<string, StatementSync>();
   const prepare = (text: string): StatementSync => connection.prepare(text.replace(/\$(\d+)/g, '?$1'));
 
-  function fixedOf(statement: Statement<never, never>) {
-    let found = fixed.get(statement);
-    if (found === undefined) {
-      found = { columns: Object.keys(statement.columns), prepared: prepare(statement.text(sqliteDialect)) };
-      fixed.set(statement, found);
-    }
+  function fixedOf(statement: Statement<never, never>): StatementSync {
+    const found = fixed.get(statement) ?? prepare(statement.text(sqliteDialect));
+    fixed.set(statement, found);
     return found;
   }
 
@@ -87,9 +85,8 @@ export function statements(connection: DatabaseSync): Runner {
   return {
     run: (statement, rows) =>
       translated(() => {
-        const { columns, prepared } = fixedOf(statement as unknown as Statement<never, never>);
-        const parameters = sqliteDialect.encode(columns, rows as readonly Record<string, unknown>[]);
-        return parseJson(prepared.all(...(parameters as SQLInputValue[])), statement.json) as never;
+        const parameters = sqliteDialect.encode(statement.columns, rows as readonly Record<string, unknown>[]);
+        return parseJson(fixedOf(statement as unknown as Statement<never, never>).all(...(parameters as SQLInputValue[])), statement.json) as never;
       }),
     query: (query, options) =>
       translated(() => {

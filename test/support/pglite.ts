@@ -5,6 +5,7 @@
  * One engine serves a whole test run, since it takes 2 to 5 seconds to start; every database of a test is a schema in it.
  */
 import { PGlite } from '@electric-sql/pglite';
+import { ArrayParameter } from '../../src/db/postgres-array.ts';
 import { PARSERS, type Session, type Sessions } from '../../src/db/postgres-pool.ts';
 
 let started: PGlite | undefined;
@@ -24,7 +25,7 @@ export function pgliteSessions(schema: string): Sessions {
     await engine().exec(`create schema if not exists "${schema}"; set search_path = "${schema}"`);
     return {
       async query(text, parameters = []) {
-        const { rows } = await engine().query<object>(text, [...parameters]);
+        const { rows } = await engine().query<object>(text, parameters.map(plain));
         return { rows, command: text.toUpperCase() };
       },
       async script(text) {
@@ -35,6 +36,9 @@ export function pgliteSessions(schema: string): Sessions {
   }
   return { begin: 'begin', handedAround: false, acquire, end: () => Promise.resolve() };
 }
+
+/** PGlite makes arrays of its own. */
+const plain = (parameter: unknown): unknown => (parameter instanceof ArrayParameter ? parameter.values : parameter);
 
 export async function dropPgliteSchema(schema: string): Promise<void> {
   const session = await pgliteSessions(schema).acquire();
