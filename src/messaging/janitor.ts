@@ -1,9 +1,11 @@
 /**
- * Forgets what was kept for a time only: inbox rows and the answers of idempotency keys. In small pieces, so that nobody waits for it.
+ * Forgets what was kept for a time only: inbox rows and the answers of idempotency keys. In small pieces, so that nobody waits for it; weeks of
+ * the inbox as a whole, on PostgreSQL. Keys are kept for as long as they are promised whatever their time, so they have no weeks.
  */
 import { type Runnable, loop } from '../kernel/lifecycle.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
 import { ANSWER_KEPT_MS } from './idempotency.ts';
+import { keepWeeks } from './inbox-weeks.ts';
 import type { Mailbox } from './mailbox.ts';
 
 /** Longer than the longest retry (5 h), an outage over a weekend, and the time until somebody redrives what was left of it. */
@@ -14,8 +16,8 @@ const PIECE_REST_MS = 200;
 const LOOK_MS = 3_600_000;
 
 const KEPT = [
-  { table: 'inbox', key: 'consumer, message_id', age: 'received_at', keptMs: INBOX_KEPT_MS },
-  { table: 'idempotency', key: 'scope, key', age: 'created_at', keptMs: ANSWER_KEPT_MS },
+  { table: { sqlite: 'inbox', postgres: 'inbox_rest' }, key: 'consumer, message_id', age: 'received_at', keptMs: INBOX_KEPT_MS },
+  { table: { sqlite: 'idempotency', postgres: 'idempotency' }, key: 'scope, key', age: 'created_at', keptMs: ANSWER_KEPT_MS },
 ] as const;
 
 export function openJanitor(mailbox: Mailbox, telemetry: Telemetry): Runnable {
@@ -24,7 +26,9 @@ export function openJanitor(mailbox: Mailbox, telemetry: Telemetry): Runnable {
 
   async function turn(): Promise<number> {
     let full = false;
-    for (const { table, key, age, keptMs } of KEPT) {
+    await keepWeeks(db, world.now());
+    for (const { table: tables, key, age, keptMs } of KEPT) {
+      const table = tables[db.dialect.name];
       const text = `delete from ${table} where (${key}) in (select ${key} from ${table} where ${age} < $1 order by ${age} limit ${PIECE_ROWS}) returning 1 as gone`;
       const gone = await db.write((tx) => tx.raw(text, [world.now() - keptMs]));
       full ||= gone.length === PIECE_ROWS;
@@ -32,5 +36,13 @@ export function openJanitor(mailbox: Mailbox, telemetry: Telemetry): Runnable {
     return full ? PIECE_REST_MS : LOOK_MS;
   }
 
-  return loop({ name: `${service} janitor`, world, turn, failed: (error) => log.warn({ err: error }, 'old rows could not be deleted; tried again') });
+  const failed = (error: unknown): void => log.warn({ err: error }, 'old rows could not be deleted; tried again');
+  const worker = loop({ name: `${service} janitor`, world, turn, failed });
+  return {
+    ...worker,
+    async start() {
+      await keepWeeks(db, world.now()).catch(failed); // before anything is received: what lies in the rest keeps its week from being made
+      await worker.start();
+    },
+  };
 }

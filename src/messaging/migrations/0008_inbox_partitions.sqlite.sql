@@ -1,0 +1,1 @@
+-- SQLite deletes the rows of its inbox piece by piece.

@@ -1,0 +1,1 @@
+-- SQLite writes rows over in place.
