@@ -73,7 +73,7 @@ export function workRoutes(mailbox: Mailbox): Route[] {
       action: 'short',
       summary: 'Report that something is not where it should be: the shipment goes on with the rest, or is cancelled',
       body: shortSchema,
-      refuses: [...HELD, 'lines_do_not_match'],
+      refuses: ['lines_do_not_match'],
       decide: short,
     }),
     plainAct(mailbox, {

@@ -77,7 +77,7 @@ export const parcelIdOf = (shipmentId: string): string => `prc_${shipmentId.slic
 export const returnIdOf = (parcelId: string): string => `rtn_${parcelId.slice(parcelId.indexOf('_') + 1)}`;
 
 export const newParcel = (
-  { id: shipment_id, estimated_delivery, dispatched_at }: Shipment,
+  { id: shipment_id, status, estimated_delivery, dispatched_at }: Shipment,
   given: Pick<Parcel, 'id' | 'tracking_number' | 'lines'> & Partial<Pick<Parcel, 'weight_g' | 'dims_mm'>>,
   now: number,
 ): Parcel => ({
@@ -85,7 +85,7 @@ export const newParcel = (
   dims_mm: null,
   ...given,
   shipment_id,
-  status: dispatched_at === null ? 'packed' : 'in_transit',
+  status: status === 'cancelled' ? 'cancelled' : dispatched_at === null ? 'packed' : 'in_transit',
   carrier_status: null,
   code: null,
   note: null,

@@ -5,6 +5,7 @@ import { type Parcel, TRACKING_CODES, type TrackingCode, type TrackingEvent, sta
 import type { Shipment, Step } from './domain-shipment.ts';
 import { STATUSES } from './domain-table.ts';
 import { deliver, parcelsOf, resolve, track, trouble } from './domain-tracking.ts';
+import { unpack } from './domain-work.ts';
 
 const [FIRST, SECOND] = packed.parcels as [Parcel, Parcel];
 let made = 0;
@@ -172,6 +173,14 @@ describe('the carrier is faster than we are', () => {
     const scanned = track(held, [event('picked_up')], NOW);
     expect(typesOf(scanned)).toEqual([]);
     expect(typesOf(told(scanned.shipment, command('shipment.release_hold', { hold_id: 'hld_1' })))).toEqual(['shipment.dispatch_requested']);
+  });
+
+  it('what the carrier has cannot be unpacked, and what was cancelled stays so', () => {
+    const scanned = track(packed, [event('picked_up')], NOW).shipment;
+    expect(refusalOf(unpack({ ...scanned, dispatch_requested_at: null }, NOW)).message).toContain('its carrier has a parcel of it');
+    const cancelled = { ...inEveryStatus.cancelled, parcels: [] };
+    const { shipment } = track(cancelled, [event('picked_up', { parcel_id: parcelsOf(cancelled, NOW)[0]!.id })], NOW);
+    expect(shipment).toMatchObject({ status: 'cancelled', parcels: [{ status: 'cancelled', carrier_status: null }] });
   });
 
   it('what comes after the end is kept and moves nothing', () => {

@@ -2,21 +2,25 @@
 import { type FieldError, Refusal } from '../kernel/errors.ts';
 import { cancelled, heldBack } from './domain.ts';
 import { trackingNumberOf } from './domain-number.ts';
-import { type Parcel, newParcel, onlyParcel } from './domain-parcels.ts';
+import { type Parcel, isFetched, newParcel, onlyParcel } from './domain-parcels.ts';
 import { type Shipment, type ShipmentLine, type Step, about, impossible, less, moved, saying, shippedLines, silent } from './domain-shipment.ts';
 import { type Trigger, actOf } from './domain-table.ts';
 
-/** Who asked for the dispatch waits for the order's answer; until then nobody opens the parcel again. */
-function stopped(shipment: Shipment, asked: string): Refusal | undefined {
-  if (shipment.dispatch_requested_at === null && shipment.dispatch_ordered_at === null) return heldBack(shipment, asked);
-  return new Refusal('shipment_state', `shipment ${shipment.id} is about to leave and cannot be ${asked}: its order has been asked for the dispatch`);
-}
+/** Work that goes on towards the door stops while a hold lies on the shipment; what is undone or found out may be. */
+const STOPPED_BY_HOLDS: ReadonlySet<Trigger> = new Set(['pick', 'pack']);
 
 /** Whether the work can begin: a step when there is nothing to do, a refusal when it cannot be. */
 function begin(shipment: Shipment, trigger: Trigger, asked: string): Step | Refusal | undefined {
   const act = actOf(shipment.status, trigger);
   if (act === 'same') return silent(shipment);
-  return act === 'go' ? stopped(shipment, asked) : impossible(shipment, asked);
+  if (act !== 'go') return impossible(shipment, asked);
+  // Who asked for the dispatch waits for the order's answer; until then nobody opens the parcel again.
+  if (shipment.dispatch_requested_at !== null || shipment.dispatch_ordered_at !== null)
+    return new Refusal(
+      'shipment_state',
+      `shipment ${shipment.id} is about to leave and cannot be ${asked}: its order has been asked for the dispatch`,
+    );
+  return STOPPED_BY_HOLDS.has(trigger) ? heldBack(shipment, asked) : undefined;
 }
 
 /** Somebody takes the goods from the shelves. */
@@ -96,6 +100,7 @@ function contentsOf(shipment: Shipment, packed: readonly PackedParcel[]): Shipme
 export function unpack(shipment: Shipment, now: number): Step | Refusal {
   const hindrance = begin(shipment, 'unpack', 'unpacked');
   if (hindrance !== undefined) return hindrance;
+  if (isFetched(shipment)) return new Refusal('shipment_state', `shipment ${shipment.id} cannot be unpacked: its carrier has a parcel of it`);
   const parcels = shipment.parcels.map((parcel): Parcel => ({ ...parcel, status: 'cancelled', updated_at: now }));
   return silent({ ...moved(shipment, 'picking', now), parcels, parcel_count: null });
 }
