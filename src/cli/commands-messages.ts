@@ -33,6 +33,7 @@ export function deadLetterCommands(): Command {
     ),
     ask(show, ({ client, output }, _options, [name = '']) => messages.showDeadLetter(client, output, name)),
     redriveCommand(),
+    editCommand(),
     discardCommand(),
     jobCommands('redrive'),
     jobCommands('discard'),
@@ -71,6 +72,26 @@ function redriveCommand(): Command {
     if (jobs.isSingle({ ids, ...selectionIn(options) }) && !options.dryRun) return messages.redriveDeadLetter(client, output, ids[0]!);
     return jobs.begin(client, world, output, 'redrive', { ...asked, ids });
   });
+}
+
+function editCommand(): Command {
+  const json = (text: string): object => {
+    try {
+      const data: unknown = JSON.parse(text);
+      if (typeof data === 'object' && data !== null) return data;
+    } catch {
+      // Told below.
+    }
+    throw new InvalidArgumentError('write a JSON object, e.g. "$(cat data.json)".');
+  };
+  const command = new Command('edit')
+    .description('send a dead letter again with other data, under a new message id')
+    .argument('<id>', 'the id of a dead letter')
+    .requiredOption('--data <json>', 'all of the data as they should have been; a token may stay redacted', json)
+    .requiredOption('--reason <text>', 'kept, for those who ask later');
+  return ask<Common & { readonly data: object; readonly reason: string }>(command, ({ client, output }, { data, reason }, [id = '']) =>
+    messages.editDeadLetter(client, output, id, { data, reason }),
+  );
 }
 
 function discardCommand(): Command {

@@ -76,6 +76,17 @@ export async function redriveDeadLetter(client: Client, output: Output, id: stri
   return EXIT.ok;
 }
 
+export async function editDeadLetter(
+  client: Client,
+  output: Output,
+  id: string,
+  { data, reason }: { data: object; reason: string },
+): Promise<ExitCode> {
+  const letter = await client.post<DeadLetter>(`/v1/dead-letters/${encodeURIComponent(id)}/edit`, { data, reason });
+  output.answer(letter, () => `${id} goes to ${letter.service} again as edited. See what becomes of it with: waybill dead-letters show ${id}`);
+  return EXIT.ok;
+}
+
 export async function discardDeadLetter(client: Client, output: Output, id: string, reason: string): Promise<ExitCode> {
   const letter = await client.post<DeadLetter>(`/v1/dead-letters/${encodeURIComponent(id)}/discard`, { reason });
   output.answer(letter, () => `${id} is given up: ${reason}`);

@@ -8,9 +8,10 @@ import { Refusal } from '../kernel/errors.ts';
 import { rfc3339 } from '../kernel/time.ts';
 import { GROUP_ORDERS, groupKey, listGroups } from '../messaging/dead-letter-groups.ts';
 import { type DeadLetter, discard, get, list, redrive } from '../messaging/dead-letters.ts';
+import { redriveEdited } from '../messaging/edited.ts';
 import { once } from '../messaging/idempotency.ts';
 import { type Route, route } from '../messaging/service.ts';
-import { type Operated, TAG, actorOf, definedOf, named, orUndefined, reasonBody } from './operated.ts';
+import { type Operated, TAG, actorOf, definedOf, named, orUndefined, reasonBody, reasonSchema } from './operated.ts';
 
 const deadLetterSchema = z
   .object({
@@ -55,6 +56,12 @@ const groupSchema = z
   .meta({ id: 'DeadLetterGroup' });
 
 const idParams = z.object({ id: idSchema('dl') });
+const editBody = z.object({
+  data: z
+    .record(z.string(), z.unknown())
+    .meta({ description: 'All of the data as they should have been; a token may stay redacted.', examples: [{ order_id: 'ord_1', reason: 'test' }] }),
+  reason: reasonSchema,
+});
 
 export function deadLetterRoutes(services: readonly Operated[]): Route[] {
   async function find(id: string): Promise<{ owner: Operated; letter: z.infer<typeof detailedSchema> }> {
@@ -122,6 +129,26 @@ export function deadLetterRoutes(services: readonly Operated[]): Route[] {
           redrive(unit, params.id, actorOf(context)).then(() => null),
         );
         return (await find(params.id)).letter;
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/dead-letters/{id}/edit',
+      tag: TAG,
+      summary: 'Send it again with other data, under a new message id; what was changed is kept',
+      params: idParams,
+      body: editBody,
+      output: detailedSchema,
+      answers: 'ok',
+      refuses: ['dead_letter_not_found', 'dead_letter_state'],
+      async handle({ params: { id }, body: { data, reason }, context }) {
+        const { mailbox } = (await find(id)).owner;
+        const whole = withToken(data, (await get(mailbox.db, id)).message.data);
+        const act = { actor: actorOf(context), reason };
+        await once(mailbox, context, `POST /v1/dead-letters/${id}/edit`, (unit) =>
+          redriveEdited(unit, id, whole, act, mailbox.world).then(() => null),
+        );
+        return (await find(id)).letter;
       },
     }),
     route({
@@ -210,6 +237,12 @@ function toAnswer(letter: DeadLetter, service: string): z.infer<typeof deadLette
   };
 }
 
+const REDACTED = '[redacted]';
+const hasToken = (data: unknown): data is { readonly token: unknown } => typeof data === 'object' && data !== null && 'token' in data;
+
 /** A payment token is as good as the money it stands for. */
-const withoutToken = (data: unknown): unknown =>
-  typeof data === 'object' && data !== null && 'token' in data ? { ...data, token: '[redacted]' } : data;
+const withoutToken = (data: unknown): unknown => (hasToken(data) ? { ...data, token: REDACTED } : data);
+
+/** What was shown without its token has it again. */
+const withToken = (data: object, original: unknown): object =>
+  hasToken(data) && data.token === REDACTED && hasToken(original) ? { ...data, token: original.token } : data;

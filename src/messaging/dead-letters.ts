@@ -43,7 +43,7 @@ export interface DeadLetter {
 export interface DeadLetterEvent {
   readonly at: number;
   readonly actor: string;
-  readonly action: 'opened' | 'redriven' | 'reopened' | 'resolved' | 'discarded';
+  readonly action: 'opened' | 'redriven' | 'reopened' | 'edited' | 'resolved' | 'discarded';
   readonly detail: string;
 }
 
@@ -139,7 +139,8 @@ const moving = (rows: string): string => `
 const move = statement<Move, Moved>(MOVE, moving);
 const moveOut = statement<Move, Moved & { message: Message }>(MOVE, (rows) => `${moving(rows)}, dead_letter.message`, { json: ['message'] });
 
-const log = (tx: Tx, entries: readonly ({ dead_letter_id: string } & DeadLetterEvent)[]): Promise<unknown> => tx.run(insertLog, entries);
+/** Writes down what happened. */
+export const log = (tx: Tx, entries: readonly ({ dead_letter_id: string } & DeadLetterEvent)[]): Promise<unknown> => tx.run(insertLog, entries);
 
 export interface Burial {
   readonly world: World;

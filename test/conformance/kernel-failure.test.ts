@@ -2,8 +2,10 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Message } from '../../src/contracts/envelope.ts';
 import { Fault } from '../../src/kernel/errors.ts';
+import * as jobs from '../../src/messaging/dead-letter-jobs.ts';
 import * as deadLetters from '../../src/messaging/dead-letters.ts';
 import { WINDOW_MS } from '../../src/messaging/dedupe.ts';
+import { redriveEdited } from '../../src/messaging/edited.ts';
 import { packsOf } from '../../src/messaging/outbox.ts';
 import type { Transport } from '../../src/messaging/transport.ts';
 import { type Bench, type Station, command, effects, openBench, recording, until } from '../messaging/support.ts';
@@ -120,6 +122,42 @@ onEveryCombination((combination) => {
     expect((await effects(inventory)).map((one) => one.message_id)).toEqual([message_id]);
     const { history } = await deadLetters.get(inventory.mailbox.db, id);
     expect(history.map(({ action }) => action)).toEqual(['opened', 'redriven', 'reopened', 'redriven', 'resolved']);
+  });
+
+  it('K17 a dead letter sent again with other data is another message, and resolved by its handling', async () => {
+    const inventory = await inventoryOf(readBack(bench.transport));
+    await publish(command('o1', { data: { order_id: 1, reason: 'test' } }));
+    await dead(inventory);
+    const [{ id, message_id }] = (await lettersOf(inventory)) as [deadLetters.DeadLetter];
+    const right = { order_id: 'o1', reason: 'test' };
+    await inventory.mailbox.write((unit) => redriveEdited(unit, id, right, { actor: 'ada', reason: 'a typing error' }, bench.world));
+    await until('it is resolved', async () => (await deadLetters.get(inventory.mailbox.db, id)).status === 'resolved');
+    const [effect] = await effects(inventory);
+    expect(effect!.message_id).not.toBe(message_id);
+    const { message, history } = await deadLetters.get(inventory.mailbox.db, id);
+    expect(message).toMatchObject({ id: effect!.message_id, causationid: message_id, data: right });
+    expect(history.map(({ action }) => action)).toEqual(['opened', 'edited', 'redriven', 'resolved']);
+  });
+
+  it('K18 a job sends again what was selected when it was asked for, and stops by itself when that fails', async () => {
+    const inventory = await inventoryOf();
+    poison = () => new Fault('contract_violation', 'not yet');
+    await say(...Array.from({ length: 30 }, (_, i) => `o${i}`));
+    await dead(inventory, 30);
+    const id = bench.world.id('dlj');
+    const asked = { selection: {}, actor: 'ada', reason: 'mended', rate: 10_000, ramp: true, stopAbove: 10 };
+    await inventory.mailbox.write((unit) => jobs.createJob(unit, { id, action: 'redrive', ...asked }));
+    const job = (): ReturnType<typeof jobs.getJob> => jobs.getJob(inventory.mailbox.db, id, 'redrive');
+    await until('it has stopped', async () => (await job()).state === 'stopped');
+    expect(await job()).toMatchObject({ failed_again: 1, waiting: 29, total: 30 });
+    await say('later'); // not in it
+    await dead(inventory, 31);
+    poison = () => undefined;
+    await inventory.mailbox.write((unit) => jobs.orderJob(unit, id, 'resume', { actor: 'ada', reason: 'mended by now' }));
+    await until('it is done', async () => (await job()).state === 'done');
+    expect(await job()).toMatchObject({ succeeded: 29, failed_again: 1, waiting: 0, redriven: 0 });
+    expect(await inventory.count('effect')).toBe(29);
+    expect((await lettersOf(inventory)).filter(({ status }) => status === 'open')).toHaveLength(2);
   });
 
   it('K19 a message older than the inbox remembers is refused, and said to be', async () => {

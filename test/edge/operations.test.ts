@@ -109,6 +109,25 @@ describe('what a person does', () => {
     expect(sent()).toHaveLength(1);
   });
 
+  test('sends one again with other data, the token untouched and unseen', async () => {
+    const letter = (await all()).find(({ service }) => service === 'payments')!;
+    const path = `/v1/dead-letters/${letter.id}/edit`;
+    const reason = 'the amount was in euros';
+    expect(await post(path, { data: { ...letter.message.data, amount: 'much' }, reason })).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_request' },
+    });
+    expect(await post(path, { data: { ...letter.message.data, amount: 4_200 } })).toMatchObject({ status: 400 });
+    const edited = await post(path, { data: { ...letter.message.data, amount: 4_200 }, reason });
+    expect(edited).toMatchObject({ status: 200, body: { status: 'redriving', message: { data: { amount: 4_200, token: '[redacted]' } } } });
+    expect(edited.body.history.map(({ action, detail }) => `${action} ${detail}`).slice(1)).toEqual([
+      expect.stringMatching(/^edited amount: \d+ → 4200$/),
+      `redriven ${reason}`,
+    ]);
+    const [sent] = doors.said('payments').filter(({ type }) => type === 'payment.authorize');
+    expect(sent).toMatchObject({ data: { amount: 4_200, token: 'tok_secret' }, redrive: letter.id });
+  });
+
   test('gives one up, and says why', async () => {
     const [letter] = await all();
     const path = `/v1/dead-letters/${letter!.id}/discard`;
