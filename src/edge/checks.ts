@@ -84,6 +84,7 @@ const consumerCheck = ({ service, control, mailbox: { db, world } }: Operated, g
   run: async () => {
     const { status, reason, last_error, dead_letters } = await control.state();
     if (status === 'paused') return { status: 'degraded', detail: `paused: ${reason}` };
+    if (status === 'storm') return { status: 'degraded', detail: `it rests: ${last_error}` };
     if (status !== 'running') return { status: 'down', detail: `${status}${last_error === null ? '' : `: ${last_error}`}` };
     const { overdue } = await countGaps(db, world.now() - gapLimit);
     const found = [

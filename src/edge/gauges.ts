@@ -16,7 +16,7 @@ export interface GaugesOptions extends Parts {
 const DEADLINE_MS = 2_000;
 /** Groups of dead letters told of each service: fingerprints are not a closed set. */
 const GROUPS_MAX = 10;
-const STATES = ['running', 'paused', 'waiting', 'elsewhere'] as const;
+const STATES = ['running', 'paused', 'waiting', 'storm', 'elsewhere'] as const;
 
 /** Brings the gauges up to date. Never rejects. */
 export function openGauges(options: GaugesOptions): () => Promise<void> {

@@ -15,7 +15,7 @@ import { type Operated, TAG, actorOf, reasonBody } from './operated.ts';
 const consumerSchema = z
   .object({
     consumer: z.string().meta({ examples: ['orders'] }),
-    status: z.enum(['running', 'paused', 'waiting', 'elsewhere']),
+    status: z.enum(['running', 'paused', 'waiting', 'storm', 'elsewhere']),
     paused: z.boolean(),
     reason: z.string(),
     actor: z.string(),

@@ -61,6 +61,7 @@ function metricsOn(registry: Registry) {
     consumerBatch: new Histogram({ name: 'waybill_consumer_batch_messages', help: 'Messages handled in one transaction.', labelNames: ['service'], buckets: [1, 2, 5, 10, 25, 50, 100, 200, 500], registers }),
     consumerTime: new Histogram({ name: 'waybill_consumer_batch_seconds', help: 'Time one such transaction took, its commit included.', labelNames: ['service'], buckets: seconds, registers }),
     failures: new Counter({ name: 'waybill_message_failures_total', help: 'Messages whose handling failed, by class of failure.', labelNames: ['service', 'class'], registers }),
+    storms: new Counter({ name: 'waybill_consumer_storms_total', help: 'Times a consumer rested because most of what it handled failed.', labelNames: ['service'], registers }),
     suspects: new Counter({ name: 'waybill_suspect_deliveries_total', help: 'Deliveries handed out twice before without being settled.', labelNames: ['service'], registers }),
     parked: new Gauge({ aggregator: 'max', name: 'waybill_parked_messages', help: 'Messages that wait behind a gap of their stream.', labelNames: ['service'], registers }),
     parkedAge: new Gauge({ aggregator: 'max', name: 'waybill_parked_oldest_seconds', help: 'Time since the oldest of them came.', labelNames: ['service'], registers }),

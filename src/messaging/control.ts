@@ -41,9 +41,10 @@ export async function readPause(db: Database, consumer: string): Promise<Pause> 
  * - `running`: takes deliveries as they come
  * - `paused`: by a person
  * - `waiting`: its database is away or the disk is full; it goes on by itself
+ * - `storm`: most of what it handled failed; it rests, tries a few and goes on by itself
  * - `elsewhere`: it does not run in this process, or not now
  */
-export type ConsumerStatus = 'running' | 'paused' | 'waiting' | 'elsewhere';
+export type ConsumerStatus = 'running' | 'paused' | 'waiting' | 'storm' | 'elsewhere';
 
 /** What one process knows of a consumer it runs. */
 export interface ConsumerActivity {
