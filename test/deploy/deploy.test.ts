@@ -29,6 +29,7 @@ interface Container {
   readonly volumes?: readonly string[];
 }
 interface ComposeFile {
+  readonly 'x-settings': Readonly<Record<string, string>>;
   readonly services: Readonly<Record<string, Container>>;
   readonly networks: Readonly<Record<string, { readonly internal?: boolean }>>;
   readonly secrets: Readonly<Record<string, { readonly file: string }>>;
@@ -100,11 +101,23 @@ describe('deploy/compose.yaml', () => {
     }
   });
 
-  test('runs the processes of processes.json, no other and nothing else', () => {
-    const written = ours
-      .filter(([name]) => name !== 'topology')
-      .map(([name, { environment = {} }]) => ({ name, SERVICES: environment['SERVICES'], PARTS: environment['PARTS'] }));
-    expect(written).toEqual(processes.map(({ name, settings }) => ({ name, SERVICES: settings['SERVICES'], PARTS: settings['PARTS'] })));
+  test('runs the processes of processes.json with their settings, no other and nothing else', () => {
+    const shared = new Set(Object.keys(compose['x-settings']));
+    const own = ({ environment = {} }: Container): Environment =>
+      Object.fromEntries(Object.entries(environment).filter(([setting]) => !shared.has(setting)));
+    const written = ours.filter(([name]) => name !== 'topology').map(([name, container]) => ({ name, settings: own(container) }));
+    expect(written).toEqual(processes.map(({ name, settings }) => ({ name, settings })));
+  });
+
+  test('takes fewer connections to PostgreSQL than there are by default, as scale.md says', () => {
+    const taken = ours.flatMap(([name, container]) => {
+      const { services, databasePool } = loadConfig(environmentOf(container));
+      const audited = services.includes('orders') ? 5 - services.length : 0;
+      return name === 'topology' ? [] : [services.length * databasePool + audited * 2];
+    });
+    const sum = taken.reduce((total, n) => total + n, 0);
+    expect(sum).toBeLessThan(97); // 3 of the 100 are for superusers
+    expect(text('docs/operating/scale.md')).toContain(`So the seven processes take ${sum} at most`);
   });
 });
 
