@@ -55,6 +55,15 @@ const presentEvent = ({ shipment_id: _shipment, ...event }: KeptEvent): z.output
   estimated_delivery: rfc3339OrNull(event.estimated_delivery),
 });
 
+const listing = {
+  method: 'GET',
+  tag: 'Shipments',
+  query: pageQuerySchema,
+  output: pageOf(eventSchema),
+  answers: 'ok',
+  refuses: ['invalid_cursor'],
+} as const;
+
 export const trackingRoutes = (mailbox: Mailbox): Route[] => [...eventRoutes(mailbox), ...handRoutes(mailbox)];
 
 function eventRoutes(mailbox: Mailbox): Route[] {
@@ -64,6 +73,12 @@ function eventRoutes(mailbox: Mailbox): Route[] {
     run(mailbox, { context, name, dry_run }, async (unit) =>
       presentDetail(await receiveEvents(unit, id, meant, events, { action: 'track', context, detail: { events: events.length }, dry_run })),
     );
+  const list = async (id: string, { cursor, limit }: z.output<typeof pageQuerySchema>) => {
+    const before: EventKey | undefined = decodeCursor(cursor, z.tuple([z.int(), z.string(), z.string()]));
+    const found = await listEvents(tables, id, { before, limit: limit + 1 });
+    const { items, next_cursor } = pageFrom(found, limit, ({ carrier_at, parcel_id, carrier_event_id }) => [carrier_at, parcel_id, carrier_event_id]);
+    return { items: items.map(presentEvent), next_cursor };
+  };
   return [
     route({
       method: 'POST',
@@ -94,25 +109,19 @@ function eventRoutes(mailbox: Mailbox): Route[] {
       },
     }),
     route({
-      method: 'GET',
+      ...listing,
       path: '/v1/shipments/{shipment_id}/tracking-events',
-      tag: 'Shipments',
       summary: 'Read what happened to the parcels of a shipment on their way, the newest first',
       params: shipmentParams,
-      query: pageQuerySchema,
-      output: pageOf(eventSchema),
-      answers: 'ok',
-      refuses: ['invalid_cursor'],
-      async handle({ params: { shipment_id }, query: { cursor, limit } }) {
-        const before: EventKey | undefined = decodeCursor(cursor, z.tuple([z.int(), z.string(), z.string()]));
-        const found = await listEvents(tables, shipment_id, { before, limit: limit + 1 });
-        const { items, next_cursor } = pageFrom(found, limit, ({ carrier_at, parcel_id, carrier_event_id }) => [
-          carrier_at,
-          parcel_id,
-          carrier_event_id,
-        ]);
-        return { items: items.map(presentEvent), next_cursor };
-      },
+      handle: ({ params: { shipment_id }, query }) => list(shipment_id, query),
+    }),
+    route({
+      ...listing,
+      path: '/v1/shipments/tracking/{number}/tracking-events',
+      summary: 'The same, by the tracking number of the shipment or of one of its parcels',
+      params: z.object({ number: textSchema(64) }),
+      refuses: [...listing.refuses, 'shipment_not_found'],
+      handle: async ({ params: { number }, query }) => list((await shipmentOfNumber(tables, number)).id, query),
     }),
   ];
 }

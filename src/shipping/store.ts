@@ -1,7 +1,7 @@
 /**
  * SQL of shipments. A row is the shape the domain works on, but for its parcels (store-parcels.ts).
  */
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { type Reader, type Tx, statement } from '../db/database.ts';
 import { Fault } from '../kernel/errors.ts';
 import { type Shipment, shipmentIdOf } from './domain-shipment.ts';
@@ -232,6 +232,10 @@ export interface ShipmentFilter {
   readonly tracking_number?: string | undefined;
 }
 
+/** The condition of the index of those people work on, word for word. */
+const WORKED_ON = sql<boolean>`status in ('picking', 'packed', 'exception', 'returned', 'lost')`;
+const isWorkedOn = (status: Shipment['status']): boolean => ['picking', 'packed', 'exception', 'returned', 'lost'].includes(status);
+
 /** Shipments without their parcels, newest first, after the one with the id `before`. */
 export async function listShipments(
   { read, builder }: { read: Reader; builder: Kysely<ShippingTables> },
@@ -245,6 +249,7 @@ export async function listShipments(
     query = query.where('id', 'in', ids);
   }
   if (status !== undefined) query = query.where('status', '=', status);
+  if (status !== undefined && isWorkedOn(status)) query = query.where(WORKED_ON);
   if (warehouse_id !== undefined) query = query.where('warehouse_id', '=', warehouse_id);
   if (tracking_number !== undefined) {
     const id = await findByNumber(read, builder, tracking_number);

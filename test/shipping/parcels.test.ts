@@ -148,6 +148,8 @@ describe.each(databases())('parcels on $name', ({ open }) => {
       'c picked_up',
     ]);
     expect(rest.next_cursor).toBeNull();
+    const path = '/v1/shipments/tracking/{number}/tracking-events';
+    expect(((await call(service, 'GET', path, { params: { number: second.tracking_number } })) as Page).items).toHaveLength(6);
     await expect(post('shp_1', 'tracking-events', { body: { events: [event('q', 'lost', 1)] } })).rejects.toMatchObject({
       code: 'invalid_request',
       errors: [{ field: 'parcel_id', rule: 'is required: the shipment has 2 parcels' }],
@@ -219,6 +221,23 @@ describe.each(databases())('parcels on $name', ({ open }) => {
     const first = await act('shp_1', 'pick', { expected_version: before.version }, context);
     expect(await act('shp_1', 'pick', { expected_version: before.version }, context)).toEqual(first);
     expect(said.length).toBe(2);
+  });
+
+  it('are listed by what is done with them', async () => {
+    const { ready, act, list } = await openShipping();
+    for (const order of ['ord_1', 'ord_2', 'ord_3']) await ready(order, { lines: LINES });
+    await act('shp_1', 'pick');
+    await act('shp_3', 'pick');
+    const first = await list({ status: 'picking', limit: '1' });
+    expect(first.items).toMatchObject([{ order_id: 'ord_3' }]);
+    expect((await list({ status: 'picking', limit: '1', cursor: first.next_cursor })).items).toMatchObject([{ order_id: 'ord_1' }]);
+    expect((await list({ status: 'picking', warehouse_id: 'whs_2' })).items).toEqual([]);
+    if (opened.db.dialect.name !== 'sqlite') return;
+    const plan = await opened.db.read.raw<{ detail: string }>(
+      `explain query plan select * from shipment where status = $1 and status in ('picking', 'packed', 'exception', 'returned', 'lost') order by id desc limit 50`,
+      ['picking'],
+    );
+    expect(plan.map(({ detail }) => detail).join()).toContain('USING INDEX shipment_worked_on (status=?)');
   });
 
   it('cost an ordinary shipment nothing, and 100 of them the statements of one', async () => {
