@@ -53,6 +53,8 @@ const transfer = z.object({
   lines: z.array(z.object({ sku: z.string(), quantity: z.int(), sent: z.int(), received: z.int(), written_off: z.int() })),
 });
 const payment = z.object({ ...order, payment_id: id, amount, currency });
+/** Which authorisation; absent: the first one of its order. */
+const authorization = id.optional();
 const shipment = z.object({ ...order, shipment_id: id, tracking_number: z.string(), warehouse_id: id });
 
 const placedLine = z.object({ line_id: id, sku: z.string(), quantity, unit_price: amount });
@@ -186,12 +188,20 @@ export const EVENTS = {
   'transfer.written_off': transfer.extend({ reason: z.string() }),
   'transfer.cancelled': transfer,
 
-  'payment.authorized': payment,
-  'payment.declined': payment.extend({ reason: z.string() }),
+  'payment.authorized': payment.extend({ authorization }),
+  'payment.declined': payment.extend({ reason: z.string(), authorization }),
   /** The provider could not be brought to an answer in the attempts there are. */
-  'payment.failed': payment.extend({ reason: z.string() }),
-  'payment.captured': payment,
-  'payment.capture_failed': payment.extend({ reason: z.string() }),
+  'payment.failed': payment.extend({ reason: z.string(), authorization }),
+  /** `amount` is what was captured now; with a `shipment_id` for that shipment. */
+  'payment.captured': payment.extend({ shipment_id: id.optional() }),
+  'payment.capture_failed': payment.extend({ reason: z.string(), shipment_id: id.optional() }),
+  /** So much less is held, as `revision` asked; less than asked when there was less. */
+  'payment.reduced': payment.extend({ revision: z.int().min(1) }),
+  'payment.refunded': payment.extend({ refund_id: id }),
+  /** `refunded`: what of `amount` was given back all the same. */
+  'payment.refund_failed': payment.extend({ refund_id: id, reason: z.string(), refunded: amount }),
+  /** An authorisation lapsed; nothing is held on it any more. */
+  'payment.expired': payment.extend({ authorization }),
   /** No money of the order is held or kept (any more), whether any ever was or not; `refunded` says what was given back. */
   'payment.voided': z.object({ ...order, refunded: amount }),
 
@@ -265,9 +275,20 @@ export const COMMANDS = {
   },
   /** Somebody whose copy of the catalogue is in doubt asks its owner. */
   'product.tell': { to: 'inventory', data: z.object({ question_id: id, skus: z.array(z.string()) }) },
-  'payment.authorize': { to: 'payments', data: z.object({ ...order, amount: z.int().min(1), currency, token: z.string(), again }) },
-  'payment.capture': { to: 'payments', data: z.object({ ...order, shipment_id: id }) },
-  'payment.void': { to: 'payments', data: z.object({ ...order, reason: z.string() }) },
+  'payment.authorize': {
+    to: 'payments',
+    data: z.object({ ...order, amount: z.int().min(1), currency, token: z.string(), authorization, again }),
+  },
+  /** Without an amount: all that is held. */
+  'payment.capture': { to: 'payments', data: z.object({ ...order, shipment_id: id, amount: z.int().min(0).optional() }) },
+  /** Without an amount nothing of the order is held or kept; with one, so much less is held, once for each revision. */
+  'payment.void': {
+    to: 'payments',
+    data: z.object({ ...order, reason: z.string(), amount: z.int().min(1).optional(), revision: z.int().min(1).optional() }),
+  },
+  'payment.refund': { to: 'payments', data: z.object({ ...order, refund_id: id, amount: z.int().min(1), reason: z.string() }) },
+  /** The time of an authorisation is over; payments tells itself. */
+  'payment.expire': { to: 'payments', data: z.object({ ...order, authorization }) },
   'shipment.prepare': {
     to: 'shipping',
     data: z.object({
