@@ -14,13 +14,14 @@ import {
   textSchema,
   timestamp,
 } from '../contracts/rest.ts';
+import { codeOf } from '../kernel/errors.ts';
 import { rfc3339 } from '../kernel/time.ts';
 import { once } from '../messaging/idempotency.ts';
 import type { Mailbox } from '../messaging/mailbox.ts';
 import { type Route, route } from '../messaging/service.ts';
 import { onHand } from './domain.ts';
 import { type LedgerRow, type LevelRow, listLevels, listPostings } from './store-stock.ts';
-import { type StockMoved, adjustStock, countStock, receiveStock } from './use-cases-hand.ts';
+import { type StockMoved, adjustStock, countStock, moveAside, receiveStock } from './use-cases-hand.ts';
 
 const countedSchema = z.int().min(0).max(QUANTITY_MAX);
 const linesOf = <Line extends z.ZodType>(line: Line) => z.array(line).min(1).max(LINES_MAX).meta({ description: 'All of them or none.' });
@@ -61,13 +62,33 @@ const countSchema = z.object({
 });
 
 const balances = { on_hand: z.int(), reserved: z.int(), available: z.int() };
+const moveSchema = z.object({
+  ...place,
+  reason: textSchema(200).meta({ description: 'Why, in the ledger.', examples: ['damaged in storage'] }),
+  lines: linesOf(
+    z.object({
+      sku: skuSchema,
+      quantity: quantitySchema,
+      to: z
+        .enum(['unavailable', 'available', 'scrap'])
+        .meta({ description: 'unavailable: set aside; available: put back of what was set aside; scrap: thrown away of what was set aside.' }),
+    }),
+  ),
+});
 const movedSchema = z
   .object({
     id: z.string(),
     warehouse_id: z.string(),
     reference: z.string().nullable(),
     at: timestamp,
-    lines: z.array(z.object({ sku: z.string(), quantity: z.int().meta({ description: 'Pieces more, or (negative) less, on hand.' }), ...balances })),
+    lines: z.array(
+      z.object({
+        sku: z.string(),
+        quantity: z.int().meta({ description: 'Pieces more, or (negative) less, on hand.' }),
+        ...balances,
+        unavailable: z.int(),
+      }),
+    ),
   })
   .meta({ id: 'StockMoved', description: 'Stock moved by hand, and what was there afterwards. `id` is the ref_id of its postings.' });
 const levelSchema = z
@@ -90,9 +111,10 @@ const postingSchema = z
     to_account: z.string(),
     quantity: z.int(),
     reason: z.string(),
-    ref_type: z.string().meta({ description: 'order, receipt, adjustment or count.' }),
+    ref_type: z.string().meta({ description: 'order, return, transfer, receipt, adjustment, count or move.' }),
     ref_id: z.string(),
     reference: z.string().nullable(),
+    actor: z.string().nullable().meta({ description: 'Who moved it by hand.' }),
     operation: z.string().nullable().meta({ description: 'The operation-name header of the request.' }),
     at: timestamp,
   })
@@ -101,6 +123,18 @@ const postingSchema = z
 const presentMoved = (moved: StockMoved): z.output<typeof movedSchema> => ({ ...moved, at: rfc3339(moved.at), lines: [...moved.lines] });
 const presentLevel = (level: LevelRow): z.output<typeof levelSchema> => ({ ...level, on_hand: onHand(level), updated_at: rfc3339(level.updated_at) });
 const presentPosting = (posting: LedgerRow): z.output<typeof postingSchema> => ({ ...posting, at: rfc3339(posting.at) });
+
+const TRIES = 4;
+/** Begins again when goods moved between the look at who holds them and the lock. */
+async function patiently<Answer>(act: () => Promise<Answer>): Promise<Answer> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await act();
+    } catch (error) {
+      if (codeOf(error) !== 'conflict' || attempt === TRIES) throw error;
+    }
+  }
+}
 
 const stockFilter = { sku: skuSchema.optional(), warehouse_id: idSchema('whs').optional() };
 
@@ -135,13 +169,25 @@ export function stockRoutes(mailbox: Mailbox): Route[] {
       method: 'POST',
       path: '/v1/stock/counts',
       tag: 'Stock',
-      summary: 'Make what was counted what is on hand',
+      summary: 'Make what was counted what is on hand; when that is less than is reserved, the newest reservations wait for other goods',
       body: countSchema,
       output: movedSchema,
       answers: 'created',
-      refuses: ['warehouse_not_found', 'warehouse_archived', 'unknown_sku', 'stock_changed', 'stock_insufficient'],
+      refuses: ['warehouse_not_found', 'warehouse_archived', 'unknown_sku', 'stock_changed'],
       handle: ({ body, context }) =>
-        once(mailbox, context, 'POST /v1/stock/counts', async (unit) => presentMoved(await countStock(unit, world, context, body))),
+        patiently(() => once(mailbox, context, 'POST /v1/stock/counts', async (unit) => presentMoved(await countStock(unit, world, context, body)))),
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/stock/moves',
+      tag: 'Stock',
+      summary: 'Set stock aside, put it back, or throw away what was set aside',
+      body: moveSchema,
+      output: movedSchema,
+      answers: 'created',
+      refuses: ['warehouse_not_found', 'warehouse_archived', 'unknown_sku', 'stock_insufficient'],
+      handle: ({ body, context }) =>
+        once(mailbox, context, 'POST /v1/stock/moves', async (unit) => presentMoved(await moveAside(unit, world, context, body))),
     }),
     route({
       method: 'GET',
@@ -165,7 +211,7 @@ export function stockRoutes(mailbox: Mailbox): Route[] {
       summary: 'Read the ledger, the newest first; a page may be short, go on until next_cursor is null',
       query: pageQuerySchema.extend({
         ...stockFilter,
-        ref_id: idSchema('ord').optional().meta({ description: 'An order, a receipt, an adjustment or a count.' }),
+        ref_id: idSchema('ord').optional().meta({ description: 'An order, a return, a transfer, a receipt, an adjustment, a count or a move.' }),
       }),
       output: pageOf(postingSchema),
       answers: 'ok',

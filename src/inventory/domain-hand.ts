@@ -7,7 +7,7 @@ import { type Cell, type Stock, onHand } from './domain.ts';
 /** The paper a movement by hand goes by. */
 export interface StockDocument {
   readonly id: string;
-  readonly kind: 'receipt' | 'adjustment' | 'count';
+  readonly kind: 'receipt' | 'adjustment' | 'count' | 'move';
   readonly warehouse_id: string;
   /** Why, in the ledger. */
   readonly reason: string;
@@ -19,6 +19,7 @@ export interface MovedLine {
   readonly on_hand: number;
   readonly reserved: number;
   readonly available: number;
+  readonly unavailable: number;
 }
 
 export interface AdjustmentLine {
@@ -31,6 +32,17 @@ export interface CountLine {
   readonly sku: string;
   readonly counted: number;
   readonly expected_on_hand?: number | undefined;
+}
+export interface MoveLine {
+  readonly sku: string;
+  readonly quantity: number;
+  /** Set aside, put back, or thrown away of what was set aside. */
+  readonly to: 'unavailable' | 'available' | 'scrap';
+}
+/** Pieces that are not there although they are reserved or set aside. */
+export interface Loss {
+  readonly sku: string;
+  readonly pieces: number;
 }
 
 /** Goods that arrive. Moves `stock`, which must hold the levels of all lines. */
@@ -53,27 +65,57 @@ export function adjust(document: StockDocument, lines: readonly AdjustmentLine[]
 }
 
 /**
- * What was counted becomes what is on hand; what is reserved and set aside stays, so the difference is one of `available`.
- * With `expected_on_hand` a count is refused when goods have moved since it began. Moves `stock`.
+ * What was counted becomes what is on hand. What is missing is taken from `available`; what that does not cover is a loss, for others to
+ * decide about. With `expected_on_hand` a count is refused when goods have moved since it began. Moves `stock`.
  */
-export function count(document: StockDocument, lines: readonly CountLine[], stock: Stock): MovedLine[] {
-  return lines.map(({ sku, counted, expected_on_hand }, i) => {
+export function count(document: StockDocument, lines: readonly CountLine[], stock: Stock): Loss[] {
+  return lines.flatMap(({ sku, counted, expected_on_hand }, i) => {
     const { now } = cellOf(document, sku, stock);
     const before = onHand(now);
     if (expected_on_hand !== undefined && expected_on_hand !== before)
       throw new Refusal('stock_changed', `${before} of ${sku} are on hand, not ${expected_on_hand}`, [
         { field: `lines.${i}.expected_on_hand`, rule: `on hand are ${before}` },
       ]);
-    const quantity = counted - before;
-    if (quantity !== 0 && !postLine(document, { sku, quantity, account: 'available' }, 'outside:found', stock))
-      throw insufficient(
-        `${counted} of ${sku} were counted, fewer than the ${before - now.available} that are reserved or set aside`,
-        `lines.${i}.counted`,
-        now.available,
-      );
-    return movedLine(document, sku, quantity, stock);
+    const quantity = Math.max(counted - before, -now.available);
+    if (quantity !== 0) postLine(document, { sku, quantity, account: 'available' }, 'outside:found', stock);
+    const pieces = before + quantity - counted;
+    return pieces > 0 ? [{ sku, pieces }] : [];
   });
 }
+
+/** What was counted, and what is there now. */
+export const countedLines = (document: StockDocument, lines: readonly CountLine[], stock: Stock): MovedLine[] =>
+  lines.map(({ sku, counted }) => movedLine(document, sku, counted - onHand(cellOf(document, sku, stock).found), stock));
+
+/** Moves between what is sold and what is not, and to the rubbish; never more than is there. Moves `stock`. */
+export function setAside(document: StockDocument, lines: readonly MoveLine[], stock: Stock): MovedLine[] {
+  return lines.map((line, i) => {
+    const { sku, quantity } = line;
+    const { id, kind, warehouse_id, reason } = document;
+    const { from, to } = wayOf(line);
+    if (!stock.move({ sku, warehouse_id, from, to, quantity, reason, ref_type: kind, ref_id: id })) {
+      const there = cellOf(document, sku, stock).now[from];
+      throw insufficient(`${quantity} of ${sku} cannot be taken out of ${there} ${from}`, `lines.${i}.quantity`, there);
+    }
+    return movedLine(document, sku, line.to === 'scrap' ? -quantity : 0, stock);
+  });
+}
+
+/** The accounts a move goes between. */
+export function wayOf({ to }: Pick<MoveLine, 'to'>): {
+  readonly from: 'available' | 'unavailable';
+  readonly to: 'available' | 'unavailable' | 'outside:shrink';
+} {
+  if (to === 'unavailable') return { from: 'available', to };
+  return { from: 'unavailable', to: to === 'scrap' ? 'outside:shrink' : to };
+}
+
+/** The same lines, of which some was given to those who wait for it. */
+export const afterFilling = (document: StockDocument, moved: readonly MovedLine[], stock: Stock): MovedLine[] =>
+  moved.map((line) => {
+    const { available, reserved } = cellOf(document, line.sku, stock).now;
+    return { ...line, available: Math.min(line.available, available), reserved };
+  });
 
 const insufficient = (message: string, field: string, available: number): Refusal =>
   new Refusal('stock_insufficient', message, [
@@ -99,5 +141,5 @@ function postLine(
 
 function movedLine(document: StockDocument, sku: string, quantity: number, stock: Stock): MovedLine {
   const { now } = cellOf(document, sku, stock);
-  return { sku, quantity, on_hand: onHand(now), reserved: now.reserved, available: now.available };
+  return { sku, quantity, on_hand: onHand(now), reserved: now.reserved, available: now.available, unavailable: now.unavailable };
 }

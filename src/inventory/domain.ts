@@ -22,6 +22,8 @@ export interface Level extends StockBalances {
   readonly low_at: number | null;
   /** Did it come to be in this transaction? */
   readonly begun?: boolean;
+  /** Its settings before this transaction, where it changes them. */
+  readonly was?: Pick<Level, 'safety_stock' | 'low_at'>;
 }
 
 /** A posting of the stock ledger, before it has a place and a time. */
@@ -48,6 +50,11 @@ export interface Cell {
 export const onHand = ({ available, reserved, unavailable }: StockBalances): number => available + reserved + unavailable;
 /** Pieces that may be promised; below zero when people have taken some of the safety stock. */
 export const free = ({ now, found }: Cell): number => now.available - found.safety_stock;
+/** Has it more to be promised than when it was found? */
+export const freed = (cell: Cell): boolean => {
+  const { found } = cell;
+  return free(cell) > 0 && free(cell) > found.available - (found.was ?? found).safety_stock;
+};
 
 /**
  * The levels one transaction works on: found, moved in memory by one decision after the other, written back as sums. So a thousand
@@ -123,16 +130,18 @@ function withoutTransit(move: StockMove): Posting<StockAccount> {
 const isTransit = (account: string): account is TransitAccount => account.startsWith('transit:');
 
 function crossingsOf({ found, now }: Cell): Crossing[] {
-  const { sku, warehouse_id, safety_stock, low_at } = found;
-  const [before, available] = [found.available, now.available];
-  if (before === available) return [];
-  const fellTo = (threshold: number): boolean => before > threshold && available <= threshold;
+  const { sku, warehouse_id, safety_stock, low_at, was = found } = found;
+  const { available } = now;
+  if (found.available === available && was === found) return [];
+  const [wasOut, isOut] = [found.available <= was.safety_stock, available <= safety_stock];
+  const wasLow = was.low_at !== null && found.available <= was.low_at;
+  const isLow = low_at !== null && available <= low_at;
   const crossing = (type: CrossingType, threshold: number): Crossing[] => [
     { type, subject: `${warehouse_id}/${sku}`, data: { warehouse_id, sku, available, threshold } },
   ];
   return [
-    ...(low_at !== null && fellTo(low_at) ? crossing('stock.low', low_at) : []),
-    ...(fellTo(safety_stock) ? crossing('stock.out', safety_stock) : []),
-    ...(before <= safety_stock && available > safety_stock && found.begun !== true ? crossing('stock.back', safety_stock) : []),
+    ...(isLow && !wasLow ? crossing('stock.low', low_at) : []),
+    ...(isOut && !wasOut ? crossing('stock.out', safety_stock) : []),
+    ...(wasOut && !isOut && found.begun !== true ? crossing('stock.back', safety_stock) : []),
   ];
 }

@@ -6,6 +6,7 @@ import { type Tx, statement } from '../db/database.ts';
 import { Fault } from '../kernel/errors.ts';
 import type { OrderLine } from './domain-allocation.ts';
 import type { Detail, Reservation } from './domain-reservations.ts';
+import { RUN_BITS } from './store-stock.ts';
 
 type HeaderRow = Pick<Reservation, 'order_id' | 'status' | 'warehouse_id' | 'released_at'> & {
   readonly created_at: number;
@@ -164,3 +165,55 @@ const detailRow = (order_id: string, { asked, plan, refused, ...detail }: Detail
   updated_at,
 });
 const json = (value: object | null): string | null => (value === null ? null : JSON.stringify(value));
+
+interface HolderQuestion {
+  readonly run: number;
+  readonly sku: string;
+  readonly warehouse_id: string;
+}
+// Through the ledger, because there is no index of lines by sku: who was given goods of a sku last comes first.
+const readHolders = statement<HolderQuestion, { order_id: string; sku: string; seq: number; held: number }>(
+  { run: 'bigint', sku: 'text', warehouse_id: 'text' },
+  (rows) => `
+    select given.order_id, given.sku, given.seq, cast(coalesce(
+        (select sum(l.quantity) from reservation r join reservation_line l on l.order_id = r.order_id
+         where r.order_id = given.order_id and r.status = 'held' and r.warehouse_id = given.warehouse_id and l.sku = given.sku),
+        (select sum(p.held) from reservation_part p where p.order_id = given.order_id and p.warehouse_id = given.warehouse_id and p.sku = given.sku),
+        0) as bigint) as held
+    from (
+      select p.ref_id as order_id, p.sku, p.warehouse_id, max(p.seq) as seq from ${rows}
+      join stock_posting p on p.seq >> ${RUN_BITS} = row.run and p.sku = row.sku and p.warehouse_id = row.warehouse_id
+      where p.to_account = 'reserved' and p.ref_type = 'order' group by p.ref_id, p.sku, p.warehouse_id
+    ) as given`,
+);
+const lastRun = `select coalesce(max(seq), 0) >> ${RUN_BITS} as run from stock_posting`;
+/** Runs of the ledger looked at in one statement. */
+const RUNS_AT_ONCE = 64;
+
+/** Orders that hold goods in a warehouse, those first that were given them last, until they hold as much as is asked for of each sku. */
+export async function findHolders(
+  tx: Tx,
+  warehouse_id: string,
+  wanted: readonly { readonly sku: string; readonly pieces: number }[],
+): Promise<string[]> {
+  const missing = new Map(wanted.map(({ sku, pieces }) => [sku, pieces]));
+  const seen = new Set<string>();
+  const found: { order_id: string; seq: number }[] = [];
+  const [last] = missing.size === 0 ? [] : await tx.raw<{ run: number }>(lastRun);
+  for (let run = last?.run ?? -1; run >= 0 && missing.size > 0; run -= RUNS_AT_ONCE) {
+    const runs = Array.from({ length: Math.min(RUNS_AT_ONCE, run + 1) }, (_, i) => run - i);
+    const rows = await tx.run(
+      readHolders,
+      [...missing.keys()].flatMap((sku) => runs.map((one) => ({ run: one, sku, warehouse_id }))),
+    );
+    for (const { order_id, sku, seq, held } of rows.toSorted((a, b) => b.seq - a.seq)) {
+      const rest = missing.get(sku);
+      if (held === 0 || rest === undefined || seen.has(`${order_id}\n${sku}`)) continue;
+      seen.add(`${order_id}\n${sku}`);
+      found.push({ order_id, seq });
+      if (rest > held) missing.set(sku, rest - held);
+      else missing.delete(sku);
+    }
+  }
+  return [...new Set(found.toSorted((a, b) => b.seq - a.seq).map(({ order_id }) => order_id))];
+}

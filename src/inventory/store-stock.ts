@@ -5,7 +5,7 @@
  * only in one direction. What is found under a lock is decided on in memory; the update is guarded all the same.
  */
 import { sql } from 'kysely';
-import { type Database, type Tx, statement } from '../db/database.ts';
+import { type Database, type Reader, type Tx, statement } from '../db/database.ts';
 import { Fault } from '../kernel/errors.ts';
 import type { Level, LevelChange, Stock, StockAccount, StockMove } from './domain.ts';
 import type { StockDocument } from './domain-hand.ts';
@@ -101,11 +101,34 @@ export const lockStock = (tx: Tx, skus: Iterable<string>): Promise<Level[]> =>
     [...new Set(skus)].map((sku) => ({ sku })),
   );
 
-/** The levels of skus in one warehouse, locked until the transaction ends; those that are missing are begun at zero. */
-export async function lockStockIn(tx: Tx, warehouseId: string, skus: Iterable<string>, now: number): Promise<Level[]> {
+const readLevelsAt = statement<LevelKey, Level>(
+  { sku: 'text', warehouse_id: 'text' },
+  (rows) => `
+    select ${LEVEL} from ${rows} join stock_level on stock_level.sku = row.sku and stock_level.warehouse_id = row.warehouse_id
+    join warehouse on warehouse.id = stock_level.warehouse_id`,
+);
+/** The levels of skus in one warehouse, as they are now. */
+export const findLevels = (reader: Reader, warehouseId: string, lines: readonly { readonly sku: string }[]): Promise<Level[]> =>
+  reader.run(
+    readLevelsAt,
+    lines.map(({ sku }) => ({ sku, warehouse_id: warehouseId })),
+  );
+
+/**
+ * The levels of skus in one warehouse (and, with `everywhere`, in all others), locked until the transaction ends; those that are missing in
+ * that one are begun at zero.
+ */
+export async function lockStockIn(
+  tx: Tx,
+  warehouseId: string,
+  skus: Iterable<string>,
+  now: number,
+  { everywhere = false }: { readonly everywhere?: boolean } = {},
+): Promise<Level[]> {
   const keys = [...new Set(skus)].map((sku) => ({ sku, warehouse_id: warehouseId }));
   const begun = new Set((await beginLevels(tx, keys, now)).map(({ sku }) => sku));
-  return (await tx.run(lockLevelsAt, keys)).map((level) => (begun.has(level.sku) ? { ...level, begun: true } : level));
+  const levels = await tx.run(everywhere ? lockLevelsOfSkus : lockLevelsAt, keys);
+  return levels.map((level) => (level.warehouse_id === warehouseId && begun.has(level.sku) ? { ...level, begun: true } : level));
 }
 
 /** Begins levels at zero where there are none; answers those. */
@@ -171,7 +194,7 @@ interface StockTables {
   readonly stock_document: DocumentRow;
 }
 export type LevelRow = StockTables['stock_level'];
-export type LedgerRow = PostingRow & Pick<DocumentRow, 'reference' | 'operation'>;
+export type LedgerRow = PostingRow & Pick<DocumentRow, 'reference' | 'operation'> & { readonly actor: string | null };
 
 interface StockFilter {
   readonly sku?: string | undefined;
@@ -192,7 +215,7 @@ export function listLevels(
 }
 
 // The index by sku is one for each run of 2^12 postings (see the migration), so that a look at a sku's history is a seek in each run.
-const RUN_BITS = 12;
+export const RUN_BITS = 12;
 /** Runs looked at for one page: a million postings by sku (256 seeks), 65,536 when only a warehouse narrows them down. */
 const RUNS_BY_SKU = 256;
 const RUNS_ELSE = 16;
@@ -216,7 +239,7 @@ export async function listPostings(db: Database, filter: PostingFilter): Promise
     .selectFrom('stock_posting')
     .leftJoin('stock_document', 'stock_document.id', 'stock_posting.ref_id')
     .selectAll('stock_posting')
-    .select(['stock_document.reference', 'stock_document.operation'])
+    .select(['stock_document.reference', 'stock_document.client as actor', 'stock_document.operation'])
     .where('stock_posting.seq', '<', before)
     .orderBy('stock_posting.seq', 'desc')
     .limit(limit + 1);

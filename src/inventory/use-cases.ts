@@ -3,7 +3,7 @@
  */
 import { Fault } from '../kernel/errors.ts';
 import type { Saying, TimerSaying, Unit } from '../messaging/mailbox.ts';
-import { type Stock, free, stockOf } from './domain.ts';
+import { type Stock, free, freed, stockOf } from './domain.ts';
 import { type Claims, type Part, claimsOf, fill } from './domain-claims.ts';
 import { type Decided, type StockCommand, decideAll, filledAnswers, frees, linesOf } from './domain-decide.ts';
 import type { Place } from './domain-distance.ts';
@@ -122,7 +122,8 @@ interface Found {
  * Decides. Who waits is read as far as what may become free reaches, and how long the line is when somebody must join it; when the
  * decisions turn out to need more than was read they are made again, on more.
  */
-async function decideOn({ tx, now }: Unit, { commands, known, levels, books, skus }: Found): Promise<{ desk: Desk; decided: Decided }> {
+async function decideOn(unit: Unit, { commands, known, levels, books, skus }: Found): Promise<{ desk: Desk; decided: Decided }> {
+  const { tx, now } = unit;
   const offers = commands.some(frees) ? offersOf(commands, known, books.parts) : [];
   let room: Desk['room'];
   for (let reach = 1; ; reach *= REACH) {
@@ -143,10 +144,12 @@ async function decideOn({ tx, now }: Unit, { commands, known, levels, books, sku
     const decided = decideAll(commands, known, desk);
     if (decided === NEEDS_LINE) {
       room = await claimStore.lockLine(tx, skus);
-      // A level that came to be before the line was locked may have what is about to be waited for.
-      if ((await store.countLevels(tx, skus)) !== levels.length) throw new Fault('conflict', 'goods arrived where there never were any');
       reach /= REACH;
     } else if (!offered.some((offer) => isShort(offer, waiting, desk))) {
+      const queued = new Set(
+        desk.claims.changes().entries.flatMap(({ was, now: entry }) => (entry.quantity > (was?.quantity ?? 0) ? [entry.sku] : [])),
+      );
+      await expectNoNewLevels(unit, desk.stock, queued);
       return { desk, decided };
     }
   }
@@ -201,6 +204,17 @@ async function saveTimers(unit: Unit, known: ReadonlyMap<string, Reservation>, d
 
 // ── What every movement of stock has in common ───────────────────────────────────────────────────────────────────────────────
 
+/**
+ * Whoever lets somebody wait holds the line and looks once more: a level that came to be meanwhile may have what is about to be waited
+ * for, and who filled it has seen nobody waiting.
+ */
+export async function expectNoNewLevels({ tx }: Unit, stock: Stock, skus: ReadonlySet<string>): Promise<void> {
+  if (skus.size === 0) return;
+  await claimStore.lockLine(tx, skus);
+  const seen = [...skus].reduce((sum, sku) => sum + stock.cellsOf(sku).length, 0);
+  if ((await store.countLevels(tx, skus)) !== seen) throw new Fault('conflict', 'goods arrived where there never were any');
+}
+
 /** Gives what has become free to those who wait for it. Moves `stock`. */
 export async function fillLine({ tx }: Unit, stock: Stock, offers: readonly claimStore.Offer[]): Promise<Pick<Desk, 'claims' | 'filled'>> {
   const skus = offers.map(({ sku }) => sku);
@@ -214,7 +228,7 @@ export async function fillLine({ tx }: Unit, stock: Stock, offers: readonly clai
 export const offersIn = (stock: Stock): claimStore.Offer[] =>
   stock
     .cells()
-    .filter((cell) => cell.now.available > cell.found.available && free(cell) > 0)
+    .filter(freed)
     .map((cell) => ({ sku: cell.found.sku, warehouse_id: cell.found.warehouse_id, pieces: free(cell) }));
 
 type Answer = StockAnswer & { readonly cause?: StockCommand };

@@ -108,7 +108,7 @@ describe.each(databases())('stock and its model on $name', (database) => {
 
         for (const one of commands) {
           if (one.do === 'batch') await batch(model, one.commands, { name, orderId });
-          else await byHand(model, one, warehouses[one.warehouse]!, name(one.sku));
+          else await byHand(model, plausible(model, one), warehouses[one.warehouse]!, name(one.sku));
         }
         for (const [at, warehouse_id] of warehouses.entries()) {
           for (const plain of SKUS) {
@@ -126,6 +126,10 @@ describe.each(databases())('stock and its model on $name', (database) => {
       new Set(['committed', 'counted', 'held', 'model', 'received', 'rejected', 'released', 'reserved']),
     );
   });
+
+  /** Nothing vanishes here that was promised: that is for parted-model.test.ts. */
+  const plausible = (model: Model, one: Exclude<Command, { do: 'batch' }>): typeof one =>
+    one.do === 'count' ? { ...one, quantity: Math.max(one.quantity, model.cell(one.warehouse, one.sku)[1]) } : one;
 
   async function byHand(model: Model, one: Exclude<Command, { do: 'batch' }>, warehouse_id: string, skuName: string): Promise<void> {
     const refused = model.byHand(one);
