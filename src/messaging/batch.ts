@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { HOPS_MAX, type Message } from '../contracts/envelope.ts';
 import { schemaOf } from '../contracts/messages.ts';
+import { UPCASTS, type Upcast, upcast } from '../contracts/upcasts.ts';
 import type { Tx } from '../db/database.ts';
 import { Fault } from '../kernel/errors.ts';
 import type { World } from '../kernel/world.ts';
@@ -45,17 +46,20 @@ export interface Sorted {
   readonly unsound: readonly { readonly message: Message; readonly fault: Fault }[];
 }
 
-/** Checks what this process has not checked itself, and what is redriven: it may be a dead letter because it breaks its contract. Pure. */
-export function sort(deliveries: readonly Delivery[], routing: Routing): Sorted {
+/**
+ * Checks what this process has not checked itself, and what is redriven: it may be a dead letter because it breaks its contract. What was
+ * said in a type whose place another one took is read as that. Pure.
+ */
+export function sort(deliveries: readonly Delivery[], routing: Routing, upcasts: readonly Upcast[] = UPCASTS): Sorted {
   const sound: Message[] = [];
   const unsound: { message: Message; fault: Fault }[] = [];
   for (const delivery of deliveries) {
     if (delivery.undecodable !== undefined) unsound.push(undecodable(delivery.undecodable, 'it is not JSON', delivery.about));
     for (const message of delivery.messages) {
       const trusted = delivery.trusted === true && message.redrive === undefined && routing.has(message.type);
-      const wrong = trusted ? undefined : check(message, routing);
-      if (wrong === undefined) sound.push(message);
-      else unsound.push(wrong);
+      const checked = trusted ? { message } : check(message, routing, upcasts);
+      if (checked.fault === undefined) sound.push(checked.message);
+      else unsound.push({ message: checked.message, fault: checked.fault });
     }
   }
   return { sound, unsound };
@@ -80,17 +84,36 @@ const envelopeSchema = z.object({
   redrive: text.optional(),
 });
 
-function check(message: Message, routing: Routing): { message: Message; fault: Fault } | undefined {
+interface Checked {
+  /** As it is to be handled, or as it came when there is a fault. */
+  readonly message: Message;
+  readonly fault?: Fault;
+}
+
+function check(message: Message, routing: Routing, upcasts: readonly Upcast[]): Checked {
   const envelope = envelopeSchema.safeParse(message);
   if (!envelope.success) return undecodable(JSON.stringify(message), z.prettifyError(envelope.error), message);
   const about = `${message.type} about ${message.subject}`;
-  const violation = (why: string): { message: Message; fault: Fault } => ({ message, fault: new Fault('contract_violation', `${about}: ${why}`) });
+  const violation = (why: string): Checked => ({ message, fault: new Fault('contract_violation', `${about}: ${why}`) });
   if (message.hops > HOPS_MAX) return { message, fault: new Fault('too_many_hops', `${about} is message ${message.hops} of one chain`) };
-  const schema = schemaOf(message.type);
-  if (schema === undefined) return violation('nobody defined this type');
-  if (!routing.has(message.type)) return violation('no subscription here takes this type');
-  const data = schema.safeParse(message.data);
-  return data.success ? undefined : violation(z.prettifyError(data.error));
+  if (schemaOf(message.type) === undefined) return violation('nobody defined this type');
+  const broken = breachOf(message);
+  if (broken !== undefined) return violation(broken);
+  if (routing.has(message.type)) return { message };
+  try {
+    const read = upcast(message, (type) => routing.has(type), upcasts);
+    if (read === message) return violation('no subscription here takes this type');
+    const spoilt = breachOf(read);
+    return spoilt === undefined ? { message: read } : violation(`read as ${read.type}: ${spoilt}`);
+  } catch (error) {
+    return violation(`cannot be read as another type: ${String(error)}`);
+  }
+}
+
+/** How a message breaks the contract of its type, in words. */
+function breachOf({ type, data }: Message): string | undefined {
+  const checked = schemaOf(type)?.safeParse(data);
+  return checked?.success === false ? z.prettifyError(checked.error) : undefined;
 }
 
 /**
