@@ -90,6 +90,34 @@ export function transportSuite({ name, open }: TransportUnderTest): void {
       expect(consumer.subjects).toEqual(['o1', 'o2']);
     });
 
+    it('C02 a publish that was cut short, done again, reaches every queue, each pack whole', async () => {
+      const queues = [
+        { name: q('a'), types: [EVENT] },
+        { name: q('b'), types: [EVENT, OTHER] },
+      ];
+      await transport.declare(queues);
+      const packs = Array.from({ length: 20 }, (_, i) => packsOf(Array.from({ length: 20 }, (_, n) => message(EVENT, `o${i}.${n}`)))[0]!);
+      const cutShort = transport.publish(packs).catch(() => undefined);
+      transport = await opened.crash(); // nothing is known of it
+      await cutShort;
+      await transport.declare(queues);
+      expect(new Set(await transport.publish(packs))).toEqual(new Set(['confirmed']));
+      for (const { name } of queues) {
+        const sizes = new Set<number>();
+        const subjects = new Set<string>();
+        await transport.consume(name, {
+          prefetch: 100,
+          deliver({ messages, ack }) {
+            sizes.add(messages.length);
+            for (const { subject } of messages) subjects.add(subject);
+            ack();
+          },
+        });
+        await until('all came', () => subjects.size === 400);
+        expect(sizes).toEqual(new Set([20]));
+      }
+    });
+
     it('C03 a command, or a pack for one queue, whose queue is not there is unroutable', async () => {
       await transport.declare([{ name: q('a'), types: [EVENT] }]);
       const outcomes = await transport.publish([pack(EVENT, 'o1'), pack(EVENT, 'o2', q('nobody')), pack(EVENT, 'o3', q('a'))]);

@@ -13,7 +13,7 @@ import { throwAwayPrefix } from '../support/rabbit.ts';
 const world: World = { ...realWorld(), random: () => 0.05 };
 const queue = { name: 'inventory', types: ['stock.released'] };
 
-describe.skipIf(brokerPrograms === undefined)('a broker of our own', () => {
+describe.skipIf(brokerPrograms === undefined)('a RabbitMQ of our own', () => {
   let broker: PrivateBroker;
   const started: RabbitTransport[] = [];
   beforeAll(async () => {

@@ -43,10 +43,10 @@ function openBroker(url: string): OpenGround {
   return { settings: { AMQP_URL: url, AMQP_PREFIX: prefix }, remove: () => removeTopology(url, prefix, SERVICES) };
 }
 
-const EMBEDDED: Ground = { name: 'SQLite', there: true, open: async () => ({ settings: {}, remove: async () => undefined }) };
-const POSTGRES: Ground = { name: 'PostgreSQL', there: postgresUrl !== undefined, open: () => openDatabase(postgresUrl!) };
+const EMBEDDED: Ground = { name: 'SQLite, embedded', there: true, open: async () => ({ settings: {}, remove: async () => undefined }) };
+const POSTGRES: Ground = { name: 'PostgreSQL, embedded', there: postgresUrl !== undefined, open: () => openDatabase(postgresUrl!) };
 const BROKER: Ground = {
-  name: 'PostgreSQL and RabbitMQ',
+  name: 'PostgreSQL, RabbitMQ',
   there: postgresUrl !== undefined && rabbitUrl !== undefined,
   async open() {
     const database = await openDatabase(postgresUrl!);
