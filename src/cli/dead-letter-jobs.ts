@@ -136,7 +136,7 @@ function jobText(job: DeadLetterJob): string {
 }
 
 function nextText({ id, action, state, failed_again: failed }: DeadLetterJob): string | undefined {
-  if (state === 'stopped' || state === 'paused') return `waybill dead-letters ${action}s resume ${id}, or cancel ${id}`;
+  if (state === 'stopped' || state === 'paused') return `waybill dead-letters ${action}s resume ${id}, or cancel it`;
   return failed > 0 ? `waybill dead-letters ${action}s show ${id} --outcome failed_again` : undefined;
 }
 

@@ -165,7 +165,7 @@ async function settle(unit: Unit, job: Job): Promise<Job> {
   const recent = { settled: recent_settled, failed: recent_failed };
   if (state === undefined || !tooManyFail(recent, counted.redriven, job.stop_above)) return counted;
   const last = failures.at(-1);
-  const detail = `${recent_failed} of the last ${recent_settled} failed again${last === undefined ? '' : `, ${last.dead_letter_id} with ${last.detail}`}`;
+  const detail = `${recent_failed} of the last ${recent_settled} failed again${last === undefined ? '' : `, ${last.dead_letter_id} with ${last.detail.split('\n')[0]}`}`;
   await note(unit, job.id, { actor: 'runner', action: 'stopped', detail: detail.slice(0, DETAIL_MAX) });
   return { ...counted, state };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Names, answerDifferences, checkExamples, differences, examplesOf, filledIn, textMatches } from './examples.ts';
+import { type Names, answerDifferences, checkExamples, differences, examplesOf, filledIn, sceneOf, textMatches } from './examples.ts';
 import { sourcesOf } from './source.ts';
 
 const ORDER = 'ord_01kahzq3v8fhsb2m5d0c9xk7ty';
@@ -51,6 +51,11 @@ describe('examples', () => {
       { mode: 'run', line: 1, command: 'a \\\n  b', answer: { kind: 'json', text: '{"x": 1}' } },
       { mode: 'until', line: 9, command: 'c' },
     ]);
+  });
+
+  it('begin with what the document names, where it names something', () => {
+    expect(sceneOf('# Title\n\n<!-- begins with: dead letters -->\n\ntext')).toBe('dead letters');
+    expect(sceneOf('# Title\n\n<!-- something else -->')).toBeUndefined();
   });
 
   it('use the address of the server and the ids it gave out', () => {

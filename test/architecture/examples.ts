@@ -7,6 +7,8 @@
  *   ```sh until    it is executed until its answer is as written: things that happen a moment later
  *   ```sh by-hand  it is not executed, because it installs, starts or deploys something; the text around it says when to use it
  *
+ * A line `<!-- begins with: NAME -->` names what lies in the databases of that server before (test/support/scenes.ts).
+ *
  * A ```json or ```text block right after a `run` or `until` is its answer. In an answer …
  * - an id (`ord_01k…`) stands for any id with that prefix, and from then on for the one really answered: later commands of the
  *   document may use it, as a reader would. So does a number such as `ORD-2026-000123`.
@@ -64,6 +66,9 @@ export function examplesOf(markdown: string): Example[] {
   }
   return examples;
 }
+
+/** What a document says there is when its examples begin: `<!-- begins with: dead letters -->`. */
+export const sceneOf = (markdown: string): string | undefined => /^<!-- begins with: ([a-z ]+) -->$/m.exec(markdown)?.[1];
 
 /** Shell blocks that do not say whether they are executed, and `until` without an answer to wait for. */
 export function checkExamples(path: string, markdown: string): string[] {

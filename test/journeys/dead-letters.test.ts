@@ -2,9 +2,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type TestApp, startApp } from '../support/app.ts';
 import { waybill } from '../support/command.ts';
+import { type OpenGround, onEveryGround } from '../support/grounds.ts';
 import { deadLettersIn } from '../support/scenes.ts';
 
 interface Job {
@@ -23,16 +24,20 @@ interface Group {
   readonly code: string;
 }
 
-describe('waybill dead-letters', () => {
+onEveryGround((ground) => {
+  let opened: OpenGround;
   let folder: string;
   let app: TestApp;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'waybill-dead-letters-'));
-    await deadLettersIn(folder, { mended: 40, broken: 3 });
-    app = await startApp({ settings: { DATA_DIR: folder } });
+    opened = await ground.open();
+    const settings = { ...opened.settings, DATA_DIR: folder };
+    await deadLettersIn(settings, { mended: 40, broken: 3 });
+    app = await startApp({ settings });
   });
   afterAll(async () => {
-    await app.stop();
+    await app?.stop();
+    await opened?.remove();
     await rm(folder, { recursive: true, force: true });
   });
 

@@ -3,19 +3,20 @@
  * same on every ground.
  */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Example, type Names, answerDifferences, examplesOf, filledIn } from '../architecture/examples.ts';
+import { type Example, type Names, answerDifferences, examplesOf, filledIn, sceneOf } from '../architecture/examples.ts';
 import { sourcesOf } from '../architecture/source.ts';
 import { type Ground, type OpenGround, onEveryGround } from '../support/grounds.ts';
+import { SCENES } from '../support/scenes.ts';
 import { ROOT, type Server, startServer, until } from '../support/server.ts';
 
 const run = promisify(execFile);
 const documents = sourcesOf('README.md', 'CONTRIBUTING.md', 'docs/**/*.md')
-  .map(({ path, text }) => ({ path, examples: examplesOf(text) }))
+  .map(({ path, text }) => ({ path, examples: examplesOf(text), scene: sceneOf(text) }))
   .filter(({ examples }) => examples.length > 0);
 
 /** A reader types all commands into one shell: what one of them puts into a variable (in small letters), later ones find there. */
@@ -23,7 +24,7 @@ const KEEPING_VARIABLES = `[ ! -f variables ] || . ./variables; trap 'declare -p
 
 onEveryGround((ground) => describe.each(documents)('$path', (document) => follow(document, ground)));
 
-function follow({ path, examples }: (typeof documents)[number], ground: Ground): void {
+function follow({ path, examples, scene }: (typeof documents)[number], ground: Ground): void {
   const names: Names = new Map();
   let opened: OpenGround;
   let server: Server;
@@ -32,8 +33,11 @@ function follow({ path, examples }: (typeof documents)[number], ground: Ground):
 
   beforeAll(async () => {
     opened = await ground.open();
-    server = await startServer({ env: opened.settings });
     folder = mkdtempSync(join(tmpdir(), 'waybill-documents-'));
+    const dataDir = join(folder, 'data');
+    mkdirSync(dataDir);
+    if (scene !== undefined) await SCENES[scene]!({ ...opened.settings, DATA_DIR: dataDir });
+    server = await startServer({ env: opened.settings, dataDir });
     writeFileSync(join(folder, 'waybill'), `#!/bin/sh\nexec '${process.execPath}' '${ROOT}bin/waybill.mjs' "$@"\n`, { mode: 0o755 });
     symlinkSync(join(ROOT, 'examples'), join(folder, 'examples'));
     env = { ...process.env, PATH: `${folder}${delimiter}${process.env['PATH']}`, WAYBILL_URL: server.url };

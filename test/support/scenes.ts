@@ -1,15 +1,18 @@
 /**
- * What lies in a data folder before the program starts, where a story begins with something that went wrong before.
+ * What lies in the databases before the program starts, where a story begins with something that went wrong before.
  */
 import { join } from 'node:path';
 import type { Message } from '../../src/contracts/envelope.ts';
 import { migrate } from '../../src/db/migrate.ts';
+import type { Database } from '../../src/db/database.ts';
+import { openPostgres } from '../../src/db/postgres.ts';
 import { openSqlite } from '../../src/db/sqlite.ts';
 import { Fault } from '../../src/kernel/errors.ts';
-import { realWorld } from '../../src/kernel/world.ts';
+import { type World, realWorld } from '../../src/kernel/world.ts';
 import { bury } from '../../src/messaging/dead-letters.ts';
 import { openMailbox } from '../../src/messaging/mailbox.ts';
 import { mailboxMigrations } from '../../src/messaging/messaging.ts';
+import type { GroundSettings } from './grounds.ts';
 
 interface Scene {
   /** Dead letters of inventory that would be handled now: goods to be given back of orders nobody knows. */
@@ -18,10 +21,18 @@ interface Scene {
   readonly broken: number;
 }
 
-/** Makes the scene in a folder no program runs on. */
-export async function deadLettersIn(dataDir: string, { mended, broken }: Scene): Promise<void> {
+/** Where a program will find its databases. */
+export type Place = GroundSettings & { readonly DATA_DIR: string };
+
+const openInventory = ({ DATABASE_URL: url, DATA_DIR }: Place, world: World): Database =>
+  url === undefined
+    ? openSqlite({ name: 'inventory', file: join(DATA_DIR, 'inventory.db') })
+    : openPostgres({ name: 'inventory', url, schema: 'waybill_inventory', world });
+
+/** Makes the scene where no program runs yet. */
+export async function deadLettersIn(place: Place, { mended, broken }: Scene): Promise<void> {
   const world = realWorld();
-  const db = openSqlite({ name: 'inventory', file: join(dataDir, 'inventory.db') });
+  const db = openInventory(place, world);
   try {
     const folder = new URL('../../src/inventory/migrations/', import.meta.url);
     await migrate(db, [mailboxMigrations, { room: 'inventory', folder }], world.now());
@@ -49,6 +60,6 @@ export async function deadLettersIn(dataDir: string, { mended, broken }: Scene):
 }
 
 /** By the name a document says it begins with. */
-export const SCENES: Readonly<Record<string, (dataDir: string) => Promise<void>>> = {
-  'dead letters': (dataDir) => deadLettersIn(dataDir, { mended: 40, broken: 3 }),
+export const SCENES: Readonly<Record<string, (place: Place) => Promise<void>>> = {
+  'dead letters': (place) => deadLettersIn(place, { mended: 40, broken: 3 }),
 };
