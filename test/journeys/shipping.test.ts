@@ -90,7 +90,7 @@ onEveryGround((ground) => {
     await shop.reaches(order.id, 'delivered');
     const { items } = await app.get<{ items: { line_id: string; returnable: number }[] }>(`/v1/returns/returnable/${order.id}`);
     expect(items).toMatchObject([{ returnable: 2 }]);
-    const [{ line_id }] = items as [{ line_id: string }];
+    const { line_id } = items[0]!;
     const asked = await app.post<Back>('/v1/returns', { order_id: order.id, lines: [{ line_id, quantity: 2, reason: 'a chip in the spout' }] });
     await app.post(`/v1/returns/${asked.id}/approve`);
     const came = [{ line_id, quantity: 1, disposition: 'restock' }, { line_id, quantity: 1, disposition: 'scrap' }]; // oxfmt-ignore
