@@ -19,8 +19,10 @@ import { rfc3339 } from '../kernel/time.ts';
 import { once } from '../messaging/idempotency.ts';
 import type { Mailbox } from '../messaging/mailbox.ts';
 import { type Route, route } from '../messaging/service.ts';
-import { onHand } from './domain.ts';
+import { type StockBalances, backwards, onHand } from './domain.ts';
 import { type LedgerRow, type LevelRow, listLevels, listPostings } from './store-stock.ts';
+import { type LevelRule, listRules } from './store-rules.ts';
+import { ruleLevel } from './use-cases-rules.ts';
 import { type StockMoved, adjustStock, countStock, moveAside, receiveStock } from './use-cases-hand.ts';
 
 const countedSchema = z.int().min(0).max(QUANTITY_MAX);
@@ -117,12 +119,24 @@ const postingSchema = z
     actor: z.string().nullable().meta({ description: 'Who moved it by hand.' }),
     operation: z.string().nullable().meta({ description: 'The operation-name header of the request.' }),
     at: timestamp,
+    after: z
+      .object({ available: z.int(), reserved: z.int(), unavailable: z.int() })
+      .nullable()
+      .meta({ description: 'The level after it, when one sku in one warehouse is asked for.' }),
   })
   .meta({ id: 'StockPosting', description: 'Pieces moved from one account to another; balances are sums of these.' });
 
 const presentMoved = (moved: StockMoved): z.output<typeof movedSchema> => ({ ...moved, at: rfc3339(moved.at), lines: [...moved.lines] });
 const presentLevel = (level: LevelRow): z.output<typeof levelSchema> => ({ ...level, on_hand: onHand(level), updated_at: rfc3339(level.updated_at) });
-const presentPosting = (posting: LedgerRow): z.output<typeof postingSchema> => ({ ...posting, at: rfc3339(posting.at) });
+const presentPosting = (posting: LedgerRow, after: StockBalances | null): z.output<typeof postingSchema> => ({
+  ...posting,
+  at: rfc3339(posting.at),
+  after,
+});
+const ruleSchema = z
+  .object({ sku: z.string(), warehouse_id: z.string(), safety_stock: z.int().nullable(), low_at: z.int().nullable(), updated_at: timestamp })
+  .meta({ id: 'StockRule', description: 'What a warehouse says of a sku; null: as the product says.' });
+const presentRule = (rule: LevelRule): z.output<typeof ruleSchema> => ({ ...rule, updated_at: rfc3339(rule.updated_at) });
 
 const TRIES = 4;
 /** Begins again when goods moved between the look at who holds them and the lock. */
@@ -135,6 +149,12 @@ async function patiently<Answer>(act: () => Promise<Answer>): Promise<Answer> {
     }
   }
 }
+
+const pieces = z.int().min(0);
+/** The place to go on from, and the level after the posting that comes next, where it is known. */
+const ledgerCursor = z.union([z.tuple([z.int().min(1)]), z.tuple([z.int().min(1), pieces, pieces, pieces])]);
+const balancesOf = ([available, reserved, unavailable]: readonly number[]): StockBalances | undefined =>
+  available === undefined || reserved === undefined || unavailable === undefined ? undefined : { available, reserved, unavailable };
 
 const stockFilter = { sku: skuSchema.optional(), warehouse_id: idSchema('whs').optional() };
 
@@ -205,6 +225,32 @@ export function stockRoutes(mailbox: Mailbox): Route[] {
       },
     }),
     route({
+      method: 'PUT',
+      path: '/v1/stock/rules',
+      tag: 'Stock',
+      summary: 'Say of a sku in a warehouse how much is not promised to anybody, and when it is low',
+      body: z.object({ sku: skuSchema, warehouse_id: idSchema('whs'), safety_stock: countedSchema.nullable(), low_at: countedSchema.nullable() }),
+      output: ruleSchema,
+      answers: 'ok',
+      refuses: ['warehouse_not_found', 'warehouse_archived', 'unknown_sku'],
+      handle: ({ body, context }) => once(mailbox, context, 'PUT /v1/stock/rules', async (unit) => presentRule(await ruleLevel(unit, body))),
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/stock/rules',
+      tag: 'Stock',
+      summary: 'List what warehouses say of skus, by sku and warehouse',
+      query: pageQuerySchema.extend(stockFilter),
+      output: pageOf(ruleSchema),
+      answers: 'ok',
+      refuses: ['invalid_cursor'],
+      async handle({ query: { cursor, limit, ...filter } }) {
+        const after = decodeCursor(cursor, z.tuple([z.string(), z.string()]));
+        const page = pageFrom(await listRules(db, { ...filter, after, limit: limit + 1 }), limit, ({ sku, warehouse_id }) => [sku, warehouse_id]);
+        return { ...page, items: page.items.map(presentRule) };
+      },
+    }),
+    route({
       method: 'GET',
       path: '/v1/stock/postings',
       tag: 'Stock',
@@ -217,9 +263,14 @@ export function stockRoutes(mailbox: Mailbox): Route[] {
       answers: 'ok',
       refuses: ['invalid_cursor'],
       async handle({ query: { cursor, limit, ...filter } }) {
-        const before = decodeCursor(cursor, z.tuple([z.int().min(1)]))?.[0];
-        const { items, next } = await listPostings(db, { ...filter, before, limit });
-        return { items: items.map(presentPosting), next_cursor: next === null ? null : encodeCursor([next]) };
+        const [before, ...carried] = decodeCursor(cursor, ledgerCursor) ?? [];
+        const { items, next, level } = await listPostings(db, { ...filter, before, limit });
+        const one = filter.sku !== undefined && filter.warehouse_id !== undefined && filter.ref_id === undefined;
+        const { afters, left } = backwards(items, one ? (before === undefined ? level : balancesOf(carried)) : undefined);
+        return {
+          items: items.map((posting, i) => presentPosting(posting, afters[i] ?? null)),
+          next_cursor: next === null ? null : encodeCursor([next, ...(left ? [left.available, left.reserved, left.unavailable] : [])]),
+        };
       },
     }),
   ];

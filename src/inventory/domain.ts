@@ -145,3 +145,21 @@ function crossingsOf({ found, now }: Cell): Crossing[] {
     ...(wasOut && !isOut && found.begun !== true ? crossing('stock.back', safety_stock) : []),
   ];
 }
+
+/** What each of the postings of one level left, the newest first, given the level after the newest; and the level before the oldest. */
+export function backwards(
+  postings: readonly { readonly from_account: string; readonly to_account: string; readonly quantity: number }[],
+  level: StockBalances | undefined,
+): { readonly afters: readonly StockBalances[]; readonly left: StockBalances | undefined } {
+  const afters: StockBalances[] = [];
+  let left = level;
+  for (const { from_account, to_account, quantity } of postings) {
+    if (left === undefined) break;
+    afters.push(left);
+    const undone: Record<StockAccount, number> = { ...left };
+    if (from_account in undone) undone[from_account as StockAccount] += quantity;
+    if (to_account in undone) undone[to_account as StockAccount] -= quantity;
+    left = undone;
+  }
+  return { afters, left };
+}

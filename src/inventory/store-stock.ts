@@ -7,7 +7,7 @@
 import { sql } from 'kysely';
 import { type Database, type Reader, type Tx, statement } from '../db/database.ts';
 import { Fault } from '../kernel/errors.ts';
-import type { Level, LevelChange, Stock, StockAccount, StockMove } from './domain.ts';
+import type { Level, LevelChange, Stock, StockAccount, StockBalances, StockMove } from './domain.ts';
 import type { StockDocument } from './domain-hand.ts';
 
 const LEVEL = `stock_level.sku, stock_level.warehouse_id, warehouse.priority, stock_level.available, stock_level.reserved, stock_level.unavailable,
@@ -30,8 +30,9 @@ const insertLevels = statement<LevelKey & { updated_at: number }, LevelKey>(
   { sku: 'text', warehouse_id: 'text', updated_at: 'bigint' },
   (rows) => `
     insert into stock_level (sku, warehouse_id, available, reserved, unavailable, safety_stock, low_at, updated_at)
-    select distinct row.sku, row.warehouse_id, 0, 0, 0, coalesce(p.safety_stock, 0), p.low_at, row.updated_at
-    from ${rows} left join product p on p.sku = row.sku where true order by row.sku, row.warehouse_id
+    select distinct row.sku, row.warehouse_id, 0, 0, 0, coalesce(own.safety_stock, p.safety_stock, 0), coalesce(own.low_at, p.low_at), row.updated_at
+    from ${rows} left join product p on p.sku = row.sku
+    left join stock_setting own on own.sku = row.sku and own.warehouse_id = row.warehouse_id where true order by row.sku, row.warehouse_id
     on conflict (sku, warehouse_id) do nothing returning sku, warehouse_id`,
 );
 const changeLevels = statement<LevelChange & { updated_at: number }, { sku: string }>(
@@ -131,6 +132,13 @@ export async function lockStockIn(
   return levels.map((level) => (level.warehouse_id === warehouseId && begun.has(level.sku) ? { ...level, begun: true } : level));
 }
 
+/** The levels of skus in one warehouse, as far as there are any, locked until the transaction ends. */
+export const lockLevelsIn = (tx: Tx, warehouseId: string, skus: Iterable<string>): Promise<Level[]> =>
+  tx.run(
+    lockLevelsAt,
+    [...new Set(skus)].map((sku) => ({ sku, warehouse_id: warehouseId })),
+  );
+
 /** Begins levels at zero where there are none; answers those. */
 export const beginLevels = (tx: Tx, keys: readonly LevelKey[], now: number): Promise<LevelKey[]> =>
   tx.run(
@@ -228,8 +236,14 @@ export interface PostingFilter extends StockFilter {
   readonly runs?: number;
 }
 
-/** Postings, the newest first, at most `limit`; `next` is where to go on, null at the end. There may be more after a short page, even an empty one. */
-export async function listPostings(db: Database, filter: PostingFilter): Promise<{ items: LedgerRow[]; next: number | null }> {
+/**
+ * Postings, the newest first, at most `limit`; `next` is where to go on, null at the end. There may be more after a short page, even an empty
+ * one. `level` is the level of the first of them at the moment they were read.
+ */
+export async function listPostings(
+  db: Database,
+  filter: PostingFilter,
+): Promise<{ items: LedgerRow[]; next: number | null; level: StockBalances | undefined }> {
   const { sku, warehouse_id, ref_id, limit, runs = sku === undefined ? RUNS_ELSE : RUNS_BY_SKU } = filter;
   const before = filter.before ?? (await lastSeq(db)) + 1;
   const lastRun = Math.floor((before - 1) / 2 ** RUN_BITS);
@@ -238,8 +252,12 @@ export async function listPostings(db: Database, filter: PostingFilter): Promise
     .builder<StockTables>()
     .selectFrom('stock_posting')
     .leftJoin('stock_document', 'stock_document.id', 'stock_posting.ref_id')
+    .leftJoin('stock_level', (join) =>
+      join.onRef('stock_level.sku', '=', 'stock_posting.sku').onRef('stock_level.warehouse_id', '=', 'stock_posting.warehouse_id'),
+    )
     .selectAll('stock_posting')
     .select(['stock_document.reference', 'stock_document.client as actor', 'stock_document.operation'])
+    .select(['stock_level.available', 'stock_level.reserved', 'stock_level.unavailable'])
     .where('stock_posting.seq', '<', before)
     .orderBy('stock_posting.seq', 'desc')
     .limit(limit + 1);
@@ -254,9 +272,11 @@ export async function listPostings(db: Database, filter: PostingFilter): Promise
   if (sku !== undefined) query = query.where('stock_posting.sku', '=', sku);
   if (warehouse_id !== undefined) query = query.where('stock_posting.warehouse_id', '=', warehouse_id);
   const rows = await db.read.query(query);
-  const items = rows.slice(0, limit);
-  if (rows.length > limit) return { items, next: items.at(-1)!.seq };
-  return { items, next: firstRun > 0 ? firstRun * 2 ** RUN_BITS : null };
+  const [first] = rows;
+  const level = first && { available: first.available ?? 0, reserved: first.reserved ?? 0, unavailable: first.unavailable ?? 0 };
+  const items = rows.slice(0, limit).map(({ available: _, reserved: _r, unavailable: _u, ...posting }) => posting);
+  if (rows.length > limit) return { items, next: items.at(-1)!.seq, level };
+  return { items, next: firstRun > 0 ? firstRun * 2 ** RUN_BITS : null, level };
 }
 
 async function lastSeq(db: Database): Promise<number> {

@@ -16,7 +16,8 @@ import {
   revised,
 } from './domain-catalogue.ts';
 import * as store from './store.ts';
-import { holdsStock } from './store-stock.ts';
+import { holdsStock, lockStock } from './store-stock.ts';
+import { ruleProduct } from './use-cases-rules.ts';
 
 type Optional<Thing> = { readonly [K in keyof Thing]?: Thing[K] | undefined };
 export type NewProduct = Pick<Product, 'sku' | 'name' | 'price' | 'currency'> &
@@ -42,13 +43,22 @@ export async function findProduct(reader: Reader, idOrSku: string): Promise<Prod
 
 /** Changes what is given and leaves the rest; nothing is said when nothing changes. */
 export async function changeProduct(unit: Unit, idOrSku: string, changes: ProductChanges, expectedVersion?: number): Promise<Product> {
+  const { sku, safety_stock, low_at } = await findProduct(unit.tx, idOrSku);
+  const rules = changesOf({ safety_stock, low_at }, changes);
+  const levels = rules ? await lockStock(unit.tx, [sku]) : []; // before the product: so everybody locks
   const product = await lockProduct(unit, idOrSku);
   const next = revised(product, changes, expectedVersion, unit.now);
   if (next === undefined) return product;
   await store.updateProduct(unit.tx, next);
+  if (rules) await ruleProduct(unit, next, levels);
   sayProduct(unit, 'product.updated', next);
   return next;
 }
+
+const changesOf = (
+  rule: Pick<Product, 'safety_stock' | 'low_at'>,
+  { safety_stock = rule.safety_stock, low_at = rule.low_at }: ProductChanges,
+): boolean => safety_stock !== rule.safety_stock || low_at !== rule.low_at;
 
 export async function archiveProduct(unit: Unit, idOrSku: string, expectedVersion?: number): Promise<Product> {
   const product = await lockProduct(unit, idOrSku);

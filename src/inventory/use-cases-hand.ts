@@ -104,14 +104,18 @@ async function openDocument<Line extends { readonly sku: string }>(
   return { id: world.id(prefix), kind, warehouse_id, reason };
 }
 
-export async function expectProducts(tx: Unit['tx'], lines: readonly { readonly sku: string }[], { archived }: { archived: boolean }): Promise<void> {
+export async function expectProducts(
+  tx: Unit['tx'],
+  lines: readonly { readonly sku: string }[],
+  { archived, field }: { archived: boolean; field?: string },
+): Promise<void> {
   const found = await catalogue.findProductsBySku(
     tx,
     lines.map(({ sku }) => sku),
   );
   const products = new Map(found.map((product) => [product.sku, product]));
-  refuseLines(lines, ({ sku }) => (products.has(sku) ? undefined : 'is not in the catalogue'), 'unknown_sku');
-  if (!archived) refuseLines(lines, ({ sku }) => (products.get(sku)!.archived_at === null ? undefined : 'is archived'), 'product_archived');
+  refuseLines(lines, ({ sku }) => (products.has(sku) ? undefined : 'is not in the catalogue'), 'unknown_sku', field);
+  if (!archived) refuseLines(lines, ({ sku }) => (products.get(sku)!.archived_at === null ? undefined : 'is archived'), 'product_archived', field);
 }
 
 interface Done<Line> {
@@ -225,13 +229,14 @@ export function refuseLines<Line extends { readonly sku: string }>(
   lines: readonly Line[],
   brokenRule: (line: Line, index: number) => string | undefined,
   code: 'unknown_sku' | 'product_archived' | 'invalid_request',
+  field?: string,
 ): void {
-  const errors: FieldError[] = lines.flatMap((line, i) => {
-    const rule = brokenRule(line, i);
-    return rule === undefined ? [] : [{ field: `lines.${i}.sku`, rule }];
+  const broken = lines.flatMap(({ sku }, i) => {
+    const rule = brokenRule(lines[i]!, i);
+    return rule === undefined ? [] : [{ sku, field: field ?? `lines.${i}.sku`, rule }];
   });
-  const first = errors[0];
+  const [first] = broken;
   if (first === undefined) return;
-  const { sku } = lines[Number(first.field.split('.')[1])]!;
-  throw new Refusal(code, `"${sku}" ${first.rule}${errors.length > 1 ? `, and ${errors.length - 1} more lines` : ''}`, errors);
+  const errors: FieldError[] = broken.map(({ sku: _, ...error }) => error);
+  throw new Refusal(code, `"${first.sku}" ${first.rule}${errors.length > 1 ? `, and ${errors.length - 1} more lines` : ''}`, errors);
 }
