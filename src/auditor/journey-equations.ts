@@ -5,6 +5,7 @@
  */
 import { type Discrepancy, type Equation, type RowCheck, journeys, rows } from './equation.ts';
 import type { Journey, JourneyStop } from './journey.ts';
+import { areShipmentsThere, areWatched, haveShipmentsLeft, isOrdinary, laidHold, unowned } from './journey-several.ts';
 
 type Finding = Discrepancy | undefined;
 
@@ -14,29 +15,40 @@ const stopOf = ({ order }: Journey, name: JourneyStop['stop']): JourneyStop | un
 
 /** States in which nothing is left to happen, and those in which the parcel has left. */
 const ENDS: ReadonlySet<string> = new Set(['delivered', 'complete', 'cancelled']);
+/** An order in one of these waits for people, holds or shipments, each with a deadline of its own. */
+const WAITS_BY_PARTS: ReadonlySet<string> = new Set(['draft', 'held', 'fulfilling']);
 const LEFT: ReadonlySet<string> = new Set(['shipped', 'delivered']);
 const UNWINDING: ReadonlySet<string> = new Set(['recalling', 'voiding', 'releasing']);
 
 /** Who must act in which state. Written a second time, on purpose: an auditor that borrowed the table would repeat its mistakes. */
 const OWNERS: Readonly<Record<string, string>> = {
-  reserving: 'stock',
+  reserving: 'inventory',
   authorizing: 'payments',
-  preparing: 'carrier',
+  preparing: 'shipping',
   ready: 'warehouse',
   capturing: 'payments',
-  dispatching: 'carrier',
+  dispatching: 'shipping',
   shipped: 'carrier',
-  recalling: 'carrier',
+  recalling: 'shipping',
   voiding: 'payments',
-  releasing: 'stock',
+  releasing: 'inventory',
+  raising: 'inventory',
+  topping_up: 'payments',
+  lowering: 'inventory',
+  reducing: 'payments',
 };
+const CHANGING: ReadonlySet<string> = new Set(['raising', 'topping_up', 'lowering', 'reducing']);
 
 /** The status that follows from where an order is. */
-export function statusFrom({ at, hold, confirmed, reason }: Journey['order']['journey']): string {
-  if (hold !== null) return `on_hold (${hold.reason})`;
+export function statusFrom(journey: Journey['order']['journey']): string {
+  const { at, hold, confirmed, reason, revision } = journey;
+  const why = hold?.reason ?? laidHold(journey);
+  if (why !== undefined) return `on_hold (${why})`;
+  if (at === 'draft') return at;
   if (at === 'cancelled') return `cancelled (${reason})`;
   if (UNWINDING.has(at)) return `${confirmed ? 'confirmed' : 'pending'} (cancelling)`;
-  if (at === 'reserving' || at === 'authorizing') return 'pending';
+  if (CHANGING.has(at)) return `${confirmed ? 'confirmed' : 'pending'}${revision?.kind === 'sync' ? '' : ' (changing)'}`;
+  if (at === 'reserving' || at === 'authorizing' || at === 'held') return 'pending';
   return LEFT.has(at) ? at : 'confirmed';
 }
 
@@ -47,9 +59,9 @@ function statusIsComputed(journey: Journey): Finding {
 
 function totalIsSum(journey: Journey): Finding {
   const { order, lines } = journey;
-  const goods = lines.reduce((sum, { quantity, unit_price }) => sum + quantity * unit_price, 0);
+  const goods = lines.reduce((sum, { quantity, cancelled, unit_price }) => sum + (quantity - cancelled) * unit_price, 0);
   const amounts = lines.reduce((sum, { amount }) => sum + amount, 0);
-  const charges = order.charges.reduce((sum, { amount }) => sum + amount, 0);
+  const charges = order.charges.reduce((sum, { amount, included }) => sum + (included === true ? 0 : amount), 0);
   const inWords = (whole: number, ofLines: number, ofAmounts: number, ofCharges: number): string =>
     `total ${whole}: goods ${ofLines}, line amounts ${ofAmounts}, charges ${ofCharges}`;
   return about(journey, inWords(goods + charges, goods, goods, charges), inWords(order.total, order.goods_total, amounts, order.charges_total));
@@ -64,7 +76,7 @@ const pieces = (lines: readonly { readonly sku: string; readonly quantity: numbe
 
 function goodsAreReserved(journey: Journey): Finding {
   const stop = stopOf(journey, 'stock');
-  if (journey.reservation === undefined || (stop?.state !== 'done' && stop?.state !== 'settled')) return undefined;
+  if (!isOrdinary(journey) || journey.reservation === undefined || (stop?.state !== 'done' && stop?.state !== 'settled')) return undefined;
   const inWords = (status: string, warehouse: string | null | undefined, lines: string): string => `${status} in ${warehouse}: ${lines}`;
   const wanted = pieces(journey.lines);
   const { reservation } = journey;
@@ -76,7 +88,7 @@ function goodsAreReserved(journey: Journey): Finding {
 
 function moneyIsThere(journey: Journey): Finding {
   const stop = stopOf(journey, 'payment');
-  if (journey.payment === undefined || (stop?.state !== 'done' && stop?.state !== 'settled')) return undefined;
+  if (!isOrdinary(journey) || journey.payment === undefined || (stop?.state !== 'done' && stop?.state !== 'settled')) return undefined;
   const { total } = journey.order;
   const { payment } = journey;
   if (payment === null) return about(journey, `${total} authorised`, 'no payment');
@@ -90,6 +102,7 @@ function moneyIsThere(journey: Journey): Finding {
 
 function parcelIsReady(journey: Journey): Finding {
   const stop = stopOf(journey, 'shipping');
+  if (journey.order.journey.shipments !== undefined) return areShipmentsThere(journey);
   if (journey.shipment === undefined || (stop?.state !== 'done' && stop?.state !== 'settled')) return undefined;
   const { shipment } = journey;
   const expected = `${stop.shipment_id} from ${stopOf(journey, 'stock')?.warehouse_id}: ${pieces(journey.lines)}`;
@@ -97,7 +110,8 @@ function parcelIsReady(journey: Journey): Finding {
 }
 
 function parcelHasLeft(journey: Journey): Finding {
-  const { at } = journey.order.journey;
+  const { at, shipments } = journey.order.journey;
+  if (shipments !== undefined) return haveShipmentsLeft(journey);
   if (journey.shipment === undefined || !LEFT.has(at)) return undefined;
   const found = journey.shipment?.status ?? 'none';
   // A parcel that arrived, came back or is in trouble did leave; the order hears of it a moment later.
@@ -108,7 +122,7 @@ function parcelHasLeft(journey: Journey): Finding {
 /** Nothing leaves unpaid, and nothing leaves that is not taken off the books or about to be. */
 function leftIsPaidAndReserved(journey: Journey): Finding {
   const { order, payment, reservation } = journey;
-  if (!LEFT.has(order.journey.at)) return undefined;
+  if (!LEFT.has(order.journey.at) || !isOrdinary(journey)) return undefined;
   const pays = order.total > 0 && stopOf(journey, 'payment') !== undefined && payment !== undefined;
   const paid = pays && payment?.captured !== order.total ? [`captured ${payment?.captured ?? 0} of ${order.total}`] : [];
   const goods =
@@ -134,14 +148,15 @@ function cancelledLeavesNothing(journey: Journey): Finding {
 
 function waitsWithOwner(journey: Journey): Finding {
   const { at, hold, deadline } = journey.order.journey;
-  if (ENDS.has(at) && hold === null) return undefined;
-  const owner = hold === null ? OWNERS[at] : 'operator';
-  const until = hold === null ? deadline : hold.deadline;
-  return about(
-    journey,
-    'an owner and a deadline',
-    [...(owner === undefined ? [`nobody owns ${at}`] : []), ...(until === null ? ['no deadline'] : [])].join(', ') || 'an owner and a deadline',
-  );
+  const wrong = unowned(journey.order.journey);
+  if (!ENDS.has(at) || hold !== null) {
+    const owner = hold === null ? OWNERS[at] : 'operator';
+    const until = hold === null ? deadline : hold.deadline;
+    const byParts = hold === null && WAITS_BY_PARTS.has(at);
+    if (owner === undefined && !byParts) wrong.push(`nobody owns ${at}`);
+    if (until === null && !byParts) wrong.push('no deadline');
+  }
+  return about(journey, 'an owner and a deadline', wrong.join(', ') || 'an owner and a deadline');
 }
 
 /** States whose deadline orders itself acts upon. The others wait for a person, whom no clock overtakes. */
@@ -152,8 +167,10 @@ const WATCHED: ReadonlySet<string> = new Set(Object.keys(OWNERS).filter((state) 
  * one alone that is due before the deadline it moves on to; never late, and never not at all.
  */
 function deadlineIsWatched(journey: Journey, now: number): Finding {
-  const { at, hold, deadline } = journey.order.journey;
-  if (!WATCHED.has(at) || hold !== null || deadline === null || deadline <= now) return undefined;
+  const { at, hold, deadline: own } = journey.order.journey;
+  const deadlines = [...(WATCHED.has(at) && hold === null && own !== null ? [own] : []), ...areWatched(journey.order.journey, WATCHED)];
+  const deadline = Math.min(...deadlines.filter((one) => one > now));
+  if (!Number.isFinite(deadline)) return undefined;
   const { timer_due_at: due } = journey;
   if (due === undefined || (due !== null && due <= deadline)) return undefined;
   return about(journey, `a timer by ${new Date(deadline).toISOString()}`, due === null ? 'no timer' : `a timer for ${new Date(due).toISOString()}`);

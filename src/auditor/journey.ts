@@ -16,6 +16,22 @@ export interface JourneyStop {
   readonly shipment_id?: string;
 }
 
+interface OwnHold {
+  readonly reason: string;
+  readonly deadline: number | null;
+}
+
+/** A shipment as its order keeps it, one of several. */
+export interface ShipmentOfOrder {
+  readonly id: string;
+  readonly state: string;
+  readonly deadline: number | null;
+  readonly warehouse_id: string;
+  readonly lines: readonly { readonly line_id: string; readonly sku: string; readonly quantity: number }[];
+  readonly gone?: boolean;
+  readonly hold?: OwnHold;
+}
+
 export interface AuditedOrder {
   readonly id: string;
   readonly status: string;
@@ -23,14 +39,29 @@ export interface AuditedOrder {
   readonly goods_total: number;
   readonly charges_total: number;
   readonly total: number;
-  readonly charges: readonly { readonly amount: number }[];
+  readonly charges: readonly { readonly amount: number; readonly included?: boolean }[];
   readonly journey: {
     readonly at: string;
     readonly deadline: number | null;
     readonly stops: readonly JourneyStop[];
     readonly confirmed: boolean;
-    readonly hold: { readonly reason: string; readonly deadline: number | null } | null;
+    readonly hold: OwnHold | null;
     readonly reason: string | null;
+    /** Below: what an ordinary order does not have. */
+    readonly holds?: readonly {
+      readonly id: string;
+      readonly target: string;
+      readonly reason: string;
+      readonly deadline: number;
+      readonly expires_at: number | null;
+    }[];
+    readonly shipments?: readonly ShipmentOfOrder[];
+    readonly queued?: readonly unknown[];
+    readonly money?: { readonly held: number; readonly captured: number; readonly external: number; readonly refunded: number };
+    readonly refunds?: readonly { readonly refund_id: string; readonly deadline: number }[];
+    readonly revision?: { readonly kind: string };
+    /** How often stock was told of a change. */
+    readonly changes?: number;
   };
   readonly version: number;
 }
@@ -38,6 +69,7 @@ export interface AuditedLine {
   readonly id: string;
   readonly sku: string;
   readonly quantity: number;
+  readonly cancelled: number;
   readonly unit_price: number;
   readonly amount: number;
 }
@@ -133,7 +165,7 @@ const theseOrders = statement<Id, AuditedOrder>(
 const linesOf = statement<Id, AuditedLine & OfOrder>(
   { id: 'text' },
   (rows) => `
-    select l.order_id, l.id, l.sku, l.quantity, l.unit_price, l.amount from ${rows} join order_line l on l.order_id = row.id order by l.order_id, l.position`,
+    select l.order_id, l.id, l.sku, l.quantity, l.cancelled, l.unit_price, l.amount from ${rows} join order_line l on l.order_id = row.id order by l.order_id, l.position`,
 );
 const reservationsOf = statement<Id, Omit<AuditedReservation, 'lines'> & OfOrder>(
   { id: 'text' },

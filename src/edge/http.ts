@@ -178,11 +178,15 @@ function addRoute(app: FastifyInstance, route: Route, options: EdgeOptions, once
       const context = contextOf(head, request.id, traces.of(request));
       const input = readInput(route, request);
       const output = await once(context, name, () => route.handle({ ...input, context }));
-      if (options.checkAnswers) checkAnswer(route, output);
+      const isPreview = route.previews !== undefined && isDryRun(input.body);
+      if (options.checkAnswers) checkAnswer(route, output, isPreview ? route.previews : route.output);
       if (route.answers === 'file') return sendFile(reply, output as FileAnswer);
-      const location = locate?.(output);
+      const location = isPreview ? undefined : locate?.(output);
       if (location !== undefined) void reply.header('location', location);
-      return reply.code(status).type('application/json; charset=utf-8').send(JSON.stringify(output));
+      return reply
+        .code(isPreview ? 200 : status)
+        .type('application/json; charset=utf-8')
+        .send(JSON.stringify(output));
     },
   });
 }
@@ -279,8 +283,10 @@ function locationOf(route: Route, routes: readonly Route[]): ((output: unknown) 
 }
 
 /** An answer must be what its schema says, with no field the schema does not name: those would be internal columns on their way out. */
-function checkAnswer(route: Route, output: unknown): void {
-  const checked = route.output.safeParse(output);
+const isDryRun = (body: unknown): boolean => (body as { dry_run?: unknown } | undefined)?.dry_run === true;
+
+function checkAnswer(route: Route, output: unknown, schema: z.ZodType): void {
+  const checked = schema.safeParse(output);
   if (!checked.success) throw new Error(`${route.method} ${route.path} answers what its schema does not allow: ${checked.error.message}`);
   const leaked = unknownFields(output, checked.data);
   if (leaked.length > 0) throw new Error(`${route.method} ${route.path} answers fields its schema does not name: ${leaked.join(', ')}`);

@@ -2,7 +2,7 @@
  * /openapi.json: the routes as an OpenAPI 3.1 document. The schemas that validate are the schemas that document; examples are read
  * out of them, and a test sends each example through the schema it illustrates.
  */
-import type { z } from 'zod';
+import { z } from 'zod';
 import {
   type CreateDocumentOptions,
   type ZodOpenApiOperationObject,
@@ -93,9 +93,19 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
         description: route.answers === 'created' ? 'Made.' : 'Done.',
         content: contentOf(route),
       },
+      ...previewResponse(route),
       ...problemResponses([...codes]),
     },
   } as ZodOpenApiOperationObject;
+}
+
+/** Where a dry run is answered otherwise than the real one. */
+function previewResponse({ previews, output, answers }: Route): object {
+  if (previews === undefined) return {};
+  const schema = answers === 'created' ? previews : z.union([output, previews]);
+  const description = answers === 'created' ? 'With `dry_run`: nothing was made.' : 'Done; with `dry_run`: what would come of it.';
+  const example = exampleFor(answers === 'created' ? previews : output, 'output');
+  return { '200': { description, content: { 'application/json': { schema, example } } } };
 }
 
 function contentOf({ answers, output }: Route): object {

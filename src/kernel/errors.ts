@@ -63,6 +63,12 @@ export const CATALOGUE = {
   amount_out_of_range: entry('unprocessable', false, 'The total of the order is negative or too large.', 'Correct prices, quantities and charges.'),
   order_not_cancellable: entry('conflict', false, 'The order can no longer be cancelled.', 'Ask for a return once the parcel has arrived.'),
   order_not_on_hold: entry('conflict', false, 'The order is not on hold: there is nothing to resume.', 'Read GET /v1/orders/{order_id}/explain; it says what the order waits for.'),
+  order_state: entry('conflict', false, 'The order is not in a state that allows this.', 'Read GET /v1/orders/{order_id}/explain; it says what is possible now.'),
+  order_busy: entry('conflict', true, 'The order is being changed, and a second change cannot be begun.', 'Send the same request again once the first change has been answered.'),
+  line_not_found: entry('not_found', false, 'The order has no such line.', 'Read the order; its lines have their ids.'),
+  line_shipped: entry('conflict', false, 'Pieces that have left, or are on the point of it, cannot be changed.', 'Change what has not left; ask for a return of the rest.'),
+  hold_not_found: entry('not_found', false, 'The order has no such open hold.', 'Read GET /v1/orders/{order_id}; it lists its open holds.'),
+  refund_too_large: entry('unprocessable', false, 'More is to be given back than was taken.', 'Ask for at most what the answer names.'),
   external_id_reused: entry('conflict', false, 'Another order of yours has this external_id.', 'Use one external_id per order.'),
   // Payments and shipments
   payment_not_found: entry('not_found', false, 'There is no payment with this id.', 'Look for it with GET /v1/payments.'),

@@ -47,7 +47,7 @@ export interface RequestContext {
 }
 
 /** One REST route as data. The edge validates the input, calls `handle`, checks and writes the answer. */
-export interface Route<Params = never, Query = never, Body = never, Output = unknown> {
+export interface Route<Params = never, Query = never, Body = never, Output = unknown, Preview = never> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** e.g. `/v1/orders/{order_id}` */
   readonly path: string;
@@ -57,15 +57,18 @@ export interface Route<Params = never, Query = never, Body = never, Output = unk
   readonly query?: z.ZodType<Query>;
   readonly body?: z.ZodType<Body>;
   readonly output: z.ZodType<Output>;
+  /** Its answer when the body says `dry_run`, if that is another one: then nothing was made, and the status is 200. */
+  readonly previews?: z.ZodType<Preview>;
   /** `created` when it makes a thing, `file` when its answer is a document (`fileSchema`), `ok` otherwise. */
   readonly answers: 'created' | 'ok' | 'file';
   /** Error codes it may answer, for the documentation. */
   readonly refuses?: readonly string[];
-  handle(input: { readonly params: Params; readonly query: Query; readonly body: Body; readonly context: RequestContext }): Promise<Output>;
+  handle(input: { readonly params: Params; readonly query: Query; readonly body: Body; readonly context: RequestContext }): Promise<Output | Preview>;
 }
 
 /** Keeps the input types of a route tied to its schemas while routes of all kinds sit in one list. */
-export const route = <Params, Query, Body, Output>(definition: Route<Params, Query, Body, Output>): Route => definition as unknown as Route;
+export const route = <Params, Query, Body, Output, Preview = never>(definition: Route<Params, Query, Body, Output, Preview>): Route =>
+  definition as unknown as Route;
 
 export interface Service {
   readonly name: string;

@@ -18,11 +18,11 @@ const told = (order: Order): unknown[] =>
   ]);
 
 test.each<[ReplyName[], unknown[]]>([
-  [[], ['reserving', 'stock', DEADLINES.stock, 'cancel']],
+  [[], ['reserving', 'inventory', DEADLINES.stock, 'cancel']],
   [['stock.reserved'], ['authorizing', 'payments', DEADLINES.payment, 'cancel']],
   [
     ['stock.reserved', 'payment.authorized'],
-    ['preparing', 'carrier', DEADLINES.shipping, 'cancel'],
+    ['preparing', 'shipping', DEADLINES.shipping, 'cancel'],
   ],
   [TO_READY, ['ready', 'warehouse', DEADLINES.dispatch, 'dispatch cancel']],
   [
@@ -31,7 +31,7 @@ test.each<[ReplyName[], unknown[]]>([
   ],
   [
     [...TO_READY, 'shipment.dispatch_requested', 'payment.captured'],
-    ['dispatching', 'carrier', DEADLINES.shipping, ''],
+    ['dispatching', 'shipping', DEADLINES.shipping, ''],
   ],
 ])('after %j it says who must act, by when, and what a person may do', (replies, blocker) => {
   expect(told(at(...replies))).toEqual([blocker]);
@@ -39,14 +39,14 @@ test.each<[ReplyName[], unknown[]]>([
 
 test('while an order is cancelled it waits for the stop being undone', () => {
   const step = request(at(...TO_READY), { type: 'cancel' }, rulesAt(NOW));
-  expect(told((step as { order: Order }).order)).toEqual([['recalling', 'carrier', DEADLINES.shipping, '']]);
+  expect(told((step as { order: Order }).order)).toEqual([['recalling', 'shipping', DEADLINES.shipping, '']]);
 });
 
 test('on hold an operator comes first, with the dead letter at hand', () => {
   const order = after(placed().order, [answer('message.dead_lettered')], NOW).order;
   expect(told(order)).toEqual([
     ['on_hold', 'operator', DEADLINES.hold, 'redrive_dead_letter resume cancel'],
-    ['reserving', 'stock', DEADLINES.stock, 'resume cancel'],
+    ['reserving', 'inventory', DEADLINES.stock, 'resume cancel'],
   ]);
   expect(explain(order, DEADLINES)[0]!.evidence).toEqual({
     asked: 'stock.reserve',
@@ -60,10 +60,10 @@ test('a parcel on its way waits for the carrier, and for its goods to leave the 
   const shipped = at(...TO_READY, 'shipment.dispatch_requested', 'payment.captured', 'shipment.dispatched');
   expect(told(shipped)).toEqual([
     ['shipped', 'carrier', DEADLINES.delivery, 'deliver'],
-    ['stock_commit', 'stock', DEADLINES.stock, 'resume'],
+    ['stock_commit', 'inventory', DEADLINES.stock, 'resume'],
   ]);
   const delivered = after(shipped, ['shipment.delivered'], NOW).order;
-  expect(told(delivered)).toEqual([['stock_commit', 'stock', DEADLINES.stock, 'resume']]);
+  expect(told(delivered)).toEqual([['stock_commit', 'inventory', DEADLINES.stock, 'resume']]);
   expect(told(after(delivered, ['stock.committed'], NOW).order)).toEqual([]);
 });
 

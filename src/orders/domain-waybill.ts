@@ -4,9 +4,16 @@
 
 export type StopName = 'stock' | 'payment' | 'shipping';
 
-/** Where a stop stands; `settled`: the goods or the parcel have left, the money is taken. Only money can come back. */
+/**
+ * Where a stop stands; `settled`: the goods or the parcel have left, the money is taken. Only money can come back. `skipped`: there was nothing
+ * to do; `dropped`: the order was cancelled before it came there.
+ */
 export type Stop =
-  | { readonly stop: StopName; readonly state: 'waiting' | 'skipped' | 'requested' | 'refused' | 'undoing' | 'undone'; readonly since: number }
+  | {
+      readonly stop: StopName;
+      readonly state: 'waiting' | 'skipped' | 'dropped' | 'requested' | 'refused' | 'undoing' | 'undone';
+      readonly since: number;
+    }
   | { readonly stop: 'stock'; readonly state: 'done' | 'settled'; readonly since: number; readonly warehouse_id: string }
   | { readonly stop: 'payment'; readonly state: 'done' | 'settled'; readonly since: number; readonly payment_id: string }
   | {
@@ -17,6 +24,19 @@ export type Stop =
       readonly tracking_number: string;
     };
 export type StopState = Stop['state'];
+
+type Fulfilled<Name extends StopName> = Extract<Stop, { readonly stop: Name; readonly state: 'done' | 'settled' }>;
+
+/** The stop, when it has done its part. */
+export const fulfilledStop = <Name extends StopName>(stops: readonly Stop[], name: Name): Fulfilled<Name> | undefined =>
+  stops.find((stop): stop is Fulfilled<Name> => stop.stop === name && (stop.state === 'done' || stop.state === 'settled'));
+
+/** A stop that must have done its part; anything else is a bug. */
+export function fulfilled<Name extends StopName>(stops: readonly Stop[], name: Name): Fulfilled<Name> {
+  const found = fulfilledStop(stops, name);
+  if (found === undefined) throw new Error(`the stop ${name} is not done`);
+  return found;
+}
 
 /** Names of policies and the stops each takes, in order. Configuration, not code; an order keeps the stops it was placed with. */
 export type Policies = Readonly<Record<string, readonly StopName[]>>;
@@ -39,6 +59,8 @@ export interface Deadlines {
   readonly delivery: number;
   /** For an operator to look at an order on hold. */
   readonly hold: number;
+  /** For somebody to place a draft, or to discard it. */
+  readonly draft: number;
 }
 
 const HOUR = 3_600_000;
@@ -51,6 +73,7 @@ export const DEADLINES: Deadlines = {
   dispatch: 48 * HOUR,
   delivery: 14 * 24 * HOUR,
   hold: 24 * HOUR,
+  draft: 30 * 24 * HOUR,
 };
 
 /** Why policies cannot work, one sentence each; none when they can. */

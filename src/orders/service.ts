@@ -4,6 +4,7 @@ import type { Telemetry } from '../kernel/telemetry.ts';
 import type { Mailbox, Unit } from '../messaging/mailbox.ts';
 import { type Service, subscription } from '../messaging/service.ts';
 import { type GapsOf, orderRoutes } from './api.ts';
+import { type TaxProvider, asGiven } from './domain-charges.ts';
 import type { Reply } from './domain-order.ts';
 import { askByMessage, hearAnswers } from './catalogue-elsewhere.ts';
 import { REPLIES } from './domain-table.ts';
@@ -30,6 +31,8 @@ export interface OrdersContext {
   readonly deadlines?: Partial<Deadlines> | undefined;
   /** What is missing for too long in streams of an order, in whatever service of this process. */
   readonly gaps?: GapsOf | undefined;
+  /** Whoever knows taxes; without, they are taken as they are given. */
+  readonly taxes?: TaxProvider | undefined;
 }
 
 export interface OrdersService extends Service {
@@ -42,7 +45,7 @@ export interface OrdersService extends Service {
 }
 
 /** Throws an Error that names every fault of the policies. */
-export function ordersService({ deadlines, policies = POLICIES, gaps = async () => [], ...context }: OrdersContext): OrdersService {
+export function ordersService({ deadlines, policies = POLICIES, taxes = asGiven, gaps = async () => [], ...context }: OrdersContext): OrdersService {
   const faults = faultsOfPolicies(policies);
   if (faults.length > 0) throw new Error(faults.join('; '));
   const desk: PlacingDesk = {
@@ -50,6 +53,8 @@ export function ordersService({ deadlines, policies = POLICIES, gaps = async () 
     catalogue: context.catalogue ?? askByMessage(context.mailbox),
     policies,
     deadlines: { ...DEADLINES, ...deadlines },
+    taxes,
+    world: context.mailbox.world,
   };
   const place = placing(desk);
   const advance = (unit: Unit, messages: readonly Reply[]): Promise<void> => advanceMany(unit, desk, messages);

@@ -5,7 +5,8 @@
  */
 import { type ColumnType, type Database, type Reader, type Statement, type Tx, statement } from '../db/database.ts';
 import { Fault } from '../kernel/errors.ts';
-import { type Entry, type Line, type Order, type OrderStatus, type Status, statusOf } from './domain-order.ts';
+import type { Entry, Line, Order, OrderStatus, Status } from './domain-order.ts';
+import { statusOf } from './domain-status.ts';
 
 /** The columns of an Order, as they are read. */
 type OrderRow = Omit<Order, 'lines'>;
@@ -65,7 +66,7 @@ const insertOrders = statement<Stored, { id: string }>(
     insert into orders (${STORED_NAMES.join(', ')}) select ${STORED_NAMES.map((name) => `row.${name}`).join(', ')} from ${rows} where true
     on conflict (client, external_id) where external_id is not null do nothing returning id`,
 );
-const insertLines = insertInto<Line & { order_id: string; position: number }>('order_line', {
+const insertLines = insertInto<Omit<Line, 'cancelled'> & { order_id: string; position: number }>('order_line', {
   order_id: 'text',
   position: 'integer',
   id: 'text',
@@ -188,6 +189,70 @@ export async function saveMoved(tx: Tx, moved: readonly { readonly order: Order;
   if (saved.length < rows.length) throw new Fault('conflict', 'an order was changed by another transaction');
 }
 
+type Rewritten = Pick<Stored, 'id' | 'customer_id' | 'customer' | 'charges' | 'goods_total' | 'charges_total' | 'total' | 'ship_to'>;
+const rewriteOrders = statement<Rewritten>(
+  {
+    id: 'text',
+    customer_id: 'text',
+    customer: 'text',
+    charges: 'text',
+    goods_total: 'bigint',
+    charges_total: 'bigint',
+    total: 'bigint',
+    ship_to: 'text',
+  },
+  (rows) => `
+    update orders set customer_id = row.customer_id, customer = row.customer, charges = row.charges, goods_total = row.goods_total,
+      charges_total = row.charges_total, total = row.total, ship_to = row.ship_to
+    from ${rows} where orders.id = row.id`,
+);
+const upsertLines = statement<Line & { order_id: string; position: number }>(
+  {
+    order_id: 'text',
+    position: 'integer',
+    id: 'text',
+    sku: 'text',
+    name: 'text',
+    quantity: 'bigint',
+    cancelled: 'bigint',
+    unit_price: 'bigint',
+    amount: 'bigint',
+  },
+  (rows) => `
+    insert into order_line (order_id, position, id, sku, name, quantity, cancelled, unit_price, amount)
+    select row.order_id, row.position, row.id, row.sku, row.name, row.quantity, row.cancelled, row.unit_price, row.amount from ${rows} where true
+    on conflict (order_id, position) do update set id = excluded.id, sku = excluded.sku, name = excluded.name, quantity = excluded.quantity,
+      cancelled = excluded.cancelled, unit_price = excluded.unit_price, amount = excluded.amount`,
+);
+const deleteLinesFrom = statement<{ order_id: string; position: number }>(
+  { order_id: 'text', position: 'integer' },
+  (rows) =>
+    `delete from order_line where exists (select 1 from ${rows} where row.order_id = order_line.order_id and order_line.position >= row.position)`,
+);
+
+/** Writes what a change, or a credit, has made of orders that were locked: lines, charges, totals, customer and address. */
+export async function rewrite(tx: Tx, orders: readonly Order[]): Promise<void> {
+  await tx.run(
+    rewriteOrders,
+    orders.map(({ id, customer, charges, goods_total, charges_total, total, ship_to }) => ({
+      id,
+      customer_id: customer.id,
+      customer: JSON.stringify(customer),
+      charges: JSON.stringify(charges),
+      goods_total,
+      charges_total,
+      total,
+      ship_to: ship_to === null ? null : JSON.stringify(ship_to),
+    })),
+  );
+  const lines = orders.flatMap(({ id, lines: of }) => (of ?? []).map((line, position) => ({ ...line, order_id: id, position })));
+  await tx.run(upsertLines, lines);
+  await tx.run(
+    deleteLinesFrom,
+    orders.flatMap(({ id, lines: of }) => (of === null ? [] : [{ order_id: id, position: of.length }])),
+  );
+}
+
 export async function insertTimeline(tx: Tx, entries: readonly { readonly order_id: string; readonly entry: Entry }[]): Promise<void> {
   await tx.run(
     insertEntries,
@@ -211,7 +276,8 @@ const selectNumbered = statement<{ number: string }, { id: string }>(
 const selectLines = statement<{ id: string }, Line & { order_id: string }>(
   { id: 'text' },
   (rows) => `
-    select order_line.order_id, order_line.id, order_line.sku, order_line.name, order_line.quantity, order_line.unit_price, order_line.amount
+    select order_line.order_id, order_line.id, order_line.sku, order_line.name, order_line.quantity, order_line.cancelled, order_line.unit_price,
+      order_line.amount
     from ${rows} join order_line on order_line.order_id = row.id order by order_line.order_id, order_line.position`,
 );
 const selectTimeline = statement<{ id: string }, Entry>(

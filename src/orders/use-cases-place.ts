@@ -10,11 +10,12 @@ import type { Mailbox, Unit } from '../messaging/mailbox.ts';
 import { gather } from '../messaging/gather.ts';
 import { onceEach, onceOf } from '../messaging/idempotency.ts';
 import type { RequestContext } from '../messaging/service.ts';
+import type { Charge } from './domain-charges.ts';
 import type { Order, Step } from './domain-order.ts';
 import { type CatalogueItem, type PlaceOrder, type PricedOrder, type Shop, orderNumber, place, price } from './domain-place.ts';
 import * as store from './store.ts';
 import { findProducts, learnProducts } from './store-catalogue.ts';
-import { type Desk, record, setDeadlines } from './use-cases.ts';
+import { type Desk, record, rulesOf, setDeadlines } from './use-cases.ts';
 import { type OrderView, viewOf } from './view.ts';
 
 /**
@@ -23,7 +24,7 @@ import { type OrderView, viewOf } from './view.ts';
  */
 export type AskCatalogue = (skus: readonly string[]) => Promise<readonly CatalogueItem[] | undefined>;
 
-export interface PlacingDesk extends Desk, Omit<Shop, 'catalogue'> {
+export interface PlacingDesk extends Desk, Omit<Shop, 'catalogue' | 'taxes'> {
   readonly mailbox: Mailbox;
   readonly catalogue: AskCatalogue;
 }
@@ -38,19 +39,34 @@ const DOUBTFUL: ReadonlySet<ErrorCode> = new Set(['unknown_sku', 'product_archiv
 /** A function that places an order and answers it once it is durable. Throws its Refusal. */
 export function placing(desk: PlacingDesk): (placement: Placement) => Promise<OrderView> {
   const placeOne = gather<Placement, OrderView>(desk.mailbox, (unit, placements) => placeMany(unit, desk, placements));
-  return async (placement) => {
-    try {
-      return await placeOne(placement);
-    } catch (error) {
-      if (!(error instanceof Refusal && DOUBTFUL.has(error.code))) throw error;
-      const items = await desk.catalogue([...skusOf([placement])]);
-      // What the copy does know was said by the owner: there it may speak for it. What it does not know may exist all the same.
-      if (items === undefined && error.code === 'unknown_sku') throw unanswered(error);
-      if (items === undefined || items.length === 0) throw error;
-      await desk.mailbox.write(({ tx }) => learnProducts(tx, items));
-      return placeOne(placement);
-    }
-  };
+  return (placement) => onceKnown(desk, skusOf([placement]), () => placeOne(placement));
+}
+
+/** Does what needs these products. Where the copy of the catalogue makes it look wrong its owner is asked, and it is done once more. */
+export async function onceKnown<T>(desk: PlacingDesk, skus: ReadonlySet<string>, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Refusal && DOUBTFUL.has(error.code))) throw error;
+    const items = await desk.catalogue([...skus]);
+    // What the copy does know was said by the owner: there it may speak for it. What it does not know may exist all the same.
+    if (items === undefined && error.code === 'unknown_sku') throw unanswered(error);
+    if (items === undefined || items.length === 0) throw error;
+    await desk.mailbox.write(({ tx }) => learnProducts(tx, items));
+    return work();
+  }
+}
+
+/** What placing would come to: nothing is written, no number is taken. */
+export async function previewPlacing(desk: PlacingDesk, { input, context }: Placement): Promise<Step> {
+  const { read } = desk.mailbox.db;
+  return onceKnown(desk, skusOf([{ input, context }]), async () => {
+    const priced = price(input, { ...desk, catalogue: await findProducts(read, skusOf([{ input, context }])) });
+    if (priced instanceof Refusal) throw priced;
+    const now = desk.mailbox.world.now();
+    const { client, operation } = context;
+    return place(priced, { number: orderNumber(new Date(now).getUTCFullYear(), 0), client, operation }, rulesOf(desk, now));
+  });
 }
 
 const unanswered = ({ errors }: Refusal): Refusal =>
@@ -112,7 +128,8 @@ async function decide(
   placements: readonly Placement[],
   externals: readonly (External | undefined)[],
 ): Promise<(Refusal | PricedOrder | 'taken')[]> {
-  const shop: Shop = { catalogue: await findProducts(tx, skusOf(placements)), policies: desk.policies, defaultToken: desk.defaultToken };
+  const { policies, defaultToken, taxes } = desk;
+  const shop: Shop = { catalogue: await findProducts(tx, skusOf(placements)), policies, defaultToken, taxes };
   const taken = new Set((await store.findExternal(tx, uniqueOf(externals))).map(nameOf));
   return placements.map(({ input }, i) => {
     const external = externals[i];
@@ -132,11 +149,12 @@ async function numbered(
 ): Promise<Fate[]> {
   const isPriced = (one: Refusal | PricedOrder | 'taken'): one is PricedOrder => one !== 'taken' && !(one instanceof Refusal);
   const year = new Date(now).getUTCFullYear();
+  const rules = rulesOf(desk, now);
   let count = await store.takeNumbers(tx, year, decided.filter(isPriced).length);
   return decided.map((one, i) => {
     if (!isPriced(one)) return one;
     const { client, operation } = placements[i]!.context;
-    return place(one, { number: orderNumber(year, count++), client, operation, id: desk.mailbox.world.id }, { now, deadlines: desk.deadlines });
+    return place(one, { number: orderNumber(year, count++), client, operation }, rules);
   });
 }
 
@@ -156,16 +174,22 @@ const uniqueOf = (externals: readonly (External | undefined)[]): External[] => [
 ];
 
 /** What a client asked for, as one text whatever the order of its fields. */
-const hashOf = ({ customer, currency, lines, charges = [], ship_to = {}, policy, payment }: PlaceOrder): string =>
-  hash(
+const hashOf = ({ customer, currency, lines, charges = [], ship_to = {}, policy, payment, allocation, draft }: PlaceOrder): string => {
+  const ofCharge = ({ code, amount, name, kind, rate_ppm, included }: Omit<Charge, 'line_id'>): unknown[] =>
+    // As it was written before there was more to a charge, so that a request of then is known again.
+    kind === undefined && rate_ppm === undefined && included === undefined ? [code, amount, name] : [code, amount, name, kind, rate_ppm, included];
+  const more = [allocation === undefined ? [] : Object.entries(allocation).toSorted(([a], [b]) => (a < b ? -1 : 1)), draft === true];
+  return hash(
     'sha256',
     JSON.stringify([
       [customer.id, customer.name, customer.email, currency, policy, payment?.token],
-      lines.map(({ sku, quantity, unit_price }) => [sku, quantity, unit_price]),
-      charges.map(({ code, amount, name }) => [code, amount, name]),
+      lines.map(({ sku, quantity, unit_price, charges: on }) => [sku, quantity, unit_price, ...(on === undefined ? [] : [on.map(ofCharge)])]),
+      charges.map(ofCharge),
       Object.entries(ship_to).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+      ...(allocation === undefined && draft !== true ? [] : more),
     ]),
   );
+};
 
 /** For external_ids that have an order: that order when the request is the same, else a refusal. */
 async function takenBy({ tx }: Unit, externals: readonly External[]): Promise<Map<External, OrderView | Refusal>> {
@@ -187,6 +211,8 @@ function countPlaced({ tx }: Unit, { telemetry }: Desk, placed: readonly { reado
   for (const { order } of placed) byPolicy.set(order.policy, (byPolicy.get(order.policy) ?? 0) + 1);
   tx.afterCommit(() => {
     for (const [policy, count] of byPolicy) telemetry.metrics.ordersPlaced.inc({ policy }, count);
-    if (placed.length > 0) telemetry.metrics.orderTransitions.inc({ status: 'pending' }, placed.length);
+    const drafts = placed.filter(({ order }) => order.journey.at === 'draft').length;
+    if (placed.length > drafts) telemetry.metrics.orderTransitions.inc({ status: 'pending' }, placed.length - drafts);
+    if (drafts > 0) telemetry.metrics.orderTransitions.inc({ status: 'draft' }, drafts);
   });
 }

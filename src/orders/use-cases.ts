@@ -6,20 +6,28 @@ import type { Message } from '../contracts/envelope.ts';
 import type { Reader } from '../db/database.ts';
 import { Refusal } from '../kernel/errors.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
+import type { World } from '../kernel/world.ts';
 import { traceIds } from '../kernel/tracing.ts';
 import type { Unit } from '../messaging/mailbox.ts';
-import { advance, mayNeedLines, request } from './domain.ts';
-import { type Order, type OrderStatus, type Reply, type Request, type Says, type Step, statusOf, timerOf } from './domain-order.ts';
+import { advance, mayNeedLines } from './domain.ts';
+import type { TaxProvider } from './domain-charges.ts';
+import type { Order, OrderStatus, Reply, Rules, Says, Step } from './domain-order.ts';
+import { statusOf, timerOf } from './domain-status.ts';
 import type { Deadlines } from './domain-waybill.ts';
 import * as store from './store.ts';
 
 export interface Desk {
   readonly deadlines: Deadlines;
   readonly telemetry: Telemetry;
+  readonly taxes: TaxProvider;
+  /** Mints ids. */
+  readonly world: Pick<World, 'id'>;
 }
 
+export const rulesOf = ({ deadlines, taxes, world }: Desk, now: number): Rules => ({ now, deadlines, taxes, id: world.id });
+
 /** An order on its way through a batch: as it was loaded, and the steps it has made since. */
-interface Track {
+export interface Track {
   readonly loaded: Order;
   order: Order;
   /** Has its timer gone off in this batch? */
@@ -27,11 +35,11 @@ interface Track {
   readonly steps: { readonly step: Step; readonly cause?: Message | undefined }[];
 }
 
-/** Moves the orders the messages are about; several messages about one order work in sequence. Seven statements at most, whatever the number. */
+/** Moves the orders the messages are about; several messages about one order work in sequence. Seven statements at most, whatever the number; three more when some are rewritten. */
 export async function advanceMany(unit: Unit, desk: Desk, messages: readonly Reply[]): Promise<void> {
   const byOrder = Map.groupBy(messages, orderIdOf);
   const tracks = await loadTracks(unit, byOrder);
-  const rules = { now: unit.now, deadlines: desk.deadlines };
+  const rules = rulesOf(desk, unit.now);
   for (const message of messages) {
     const track = tracks.get(orderIdOf(message));
     if (track === undefined) {
@@ -54,24 +62,28 @@ const orderIdOf = (message: Reply): string => (message.type === 'message.dead_le
 
 async function loadTracks({ tx }: Unit, byOrder: ReadonlyMap<string, readonly Reply[]>): Promise<Map<string, Track>> {
   const bare = await store.lock(tx, [...byOrder.keys()]);
-  const needy = bare.filter((order) => mayNeedLines(order, byOrder.get(order.id)!.length));
+  const needy = bare.filter((order) => mayNeedLines(order, byOrder.get(order.id)!));
   const full = new Map((await store.withLines(tx, needy)).map((order) => [order.id, order]));
   return new Map(bare.map((order) => [order.id, trackOf(full.get(order.id) ?? order)]));
 }
 
-const trackOf = (order: Order): Track => ({ loaded: order, order, reminded: false, steps: [] });
+export const trackOf = (order: Order): Track => ({ loaded: order, order, reminded: false, steps: [] });
 
-function follow(track: Track, step: Step, cause?: Message): void {
+export function follow(track: Track, step: Step, cause?: Message): void {
   track.order = step.order;
   track.steps.push({ step, cause });
 }
 
 /** Saves the tracks that have moved, and says what they said. */
-async function save(unit: Unit, desk: Desk, tracks: readonly Track[]): Promise<void> {
+export async function save(unit: Unit, desk: Desk, tracks: readonly Track[]): Promise<void> {
   const moved = tracks.filter(({ steps }) => steps.length > 0);
   await store.saveMoved(
     unit.tx,
     moved.map(({ order, loaded }) => ({ order, loaded: loaded.version })),
+  );
+  await store.rewrite(
+    unit.tx,
+    moved.filter(isRewritten).map(({ order }) => order),
   );
   await record(
     unit,
@@ -80,6 +92,10 @@ async function save(unit: Unit, desk: Desk, tracks: readonly Track[]): Promise<v
   await keepTimers(unit, tracks);
   countTransitions(unit, desk, moved);
 }
+
+/** Has anything changed that an order on its ordinary way keeps as it was placed? */
+const isRewritten = ({ loaded, order }: Track): boolean =>
+  order.lines !== loaded.lines || order.charges !== loaded.charges || order.ship_to !== loaded.ship_to || order.customer !== loaded.customer;
 
 /**
  * A timer reminds an order of its deadline; it may come early and never late. So it is left alone when the order goes on to a state whose
@@ -152,28 +168,15 @@ function countTransitions({ tx, now }: Unit, { telemetry }: Desk, moved: readonl
   });
 }
 
-/** Does what a person asks of one order; answers the order as it is then. Throws the domain's Refusal. */
-export async function ask(unit: Unit, desk: Desk, idOrNumber: string, asked: Request): Promise<Order> {
-  const [bare] = await store.lock(unit.tx, [await idOf(unit.tx, idOrNumber)]);
-  const [order] = await store.withLines(unit.tx, bare === undefined ? [] : [bare]);
-  if (order === undefined) throw notFound(idOrNumber);
-  const track = trackOf(order);
-  const step = request(order, asked, { now: unit.now, deadlines: desk.deadlines });
-  if (step instanceof Refusal) throw step;
-  if (step !== undefined) follow(track, step);
-  await save(unit, desk, [track]);
-  return track.order;
-}
-
 /** The order with this id or number. */
 export async function findOrder(reader: Reader, idOrNumber: string): Promise<Order> {
   const [order] = await store.find(reader, [await idOf(reader, idOrNumber)]);
   return order ?? Promise.reject(notFound(idOrNumber));
 }
 
-async function idOf(reader: Reader, idOrNumber: string): Promise<string> {
+export async function idOf(reader: Reader, idOrNumber: string): Promise<string> {
   if (idOrNumber.startsWith('ord_')) return idOrNumber;
   return (await store.idOfNumber(reader, idOrNumber)) ?? Promise.reject(notFound(idOrNumber));
 }
 
-const notFound = (idOrNumber: string): Refusal => new Refusal('order_not_found', `there is no order "${idOrNumber}"`);
+export const notFound = (idOrNumber: string): Refusal => new Refusal('order_not_found', `there is no order "${idOrNumber}"`);

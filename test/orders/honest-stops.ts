@@ -6,7 +6,8 @@ import { expect } from 'vitest';
 import { Refusal } from '../../src/kernel/errors.ts';
 import { advance, request } from '../../src/orders/domain.ts';
 import { explain } from '../../src/orders/domain-explain.ts';
-import { type Order, type Reply, type Step, isFinished, timerOf } from '../../src/orders/domain-order.ts';
+import type { Order, Reply, Step } from '../../src/orders/domain-order.ts';
+import { isFinished, timerOf } from '../../src/orders/domain-status.ts';
 import { DEADLINES } from '../../src/orders/domain-waybill.ts';
 import { ANSWERS, T0, placed, reply, rulesAt } from './make.ts';
 
@@ -200,7 +201,7 @@ export class Surroundings {
     expect(undone).toEqual(backwards.filter((type) => undone.includes(type)));
 
     const blockers = explain(this.order, DEADLINES);
-    expect(blockers.length > 0).toBe(!isFinished(this.order.journey));
+    expect(blockers.length > 0).toBe(!isFinished(this.order));
     for (const { owner, deadline, since } of blockers) {
       expect(owner).toBeTruthy();
       expect(deadline).toBeGreaterThan(since);

@@ -182,7 +182,7 @@ describe.each(databases())('the journey on $name', (database) => {
       status: 'on_hold',
       blockers: [
         { blocker: 'on_hold', owner: 'operator', legal_commands: ['redrive_dead_letter', 'resume', 'cancel'], evidence: { dead_letter_id: 'dl_1' } },
-        { blocker: 'reserving', owner: 'stock' },
+        { blocker: 'reserving', owner: 'inventory' },
       ],
     });
     room.news();

@@ -1,7 +1,8 @@
 /** Builders of orders and messages for tests. */
 import type { DataOf } from '../../src/contracts/messages.ts';
 import { advance } from '../../src/orders/domain.ts';
-import type { Order, Reply, Says, Step } from '../../src/orders/domain-order.ts';
+import { type TaxProvider, asGiven } from '../../src/orders/domain-charges.ts';
+import type { Order, Reply, Rules, Says, Step } from '../../src/orders/domain-order.ts';
 import { type CatalogueItem, type PlaceOrder, type PricedOrder, place, price } from '../../src/orders/domain-place.ts';
 import type { ReplyName } from '../../src/orders/domain-table.ts';
 import { DEADLINES, POLICIES } from '../../src/orders/domain-waybill.ts';
@@ -40,15 +41,15 @@ export function counting(): (prefix: string) => string {
 
 export const shop = { catalogue: catalogueOf(item('A'), item('B'), item('C')), policies: POLICIES };
 
-export function priced(more: Partial<PlaceOrder> = {}): PricedOrder {
-  const result = price(wish(more), shop);
+export function priced(more: Partial<PlaceOrder> = {}, taxes: TaxProvider = asGiven): PricedOrder {
+  const result = price(wish(more), { ...shop, taxes });
   if (result instanceof Refusal) throw result;
   return result;
 }
 
 /** An order that has just set out. */
 export const placed = (more: Partial<PlaceOrder> = {}, now = T0): Step =>
-  place(priced(more), { number: 'ORD-2026-000001', client: 'local', id: counting() }, { now, deadlines: DEADLINES });
+  place(priced(more), { number: 'ORD-2026-000001', client: 'local' }, { ...rulesAt(now), id: counting() });
 
 let messages = 0;
 
@@ -82,6 +83,21 @@ export const ANSWERS: { readonly [T in ReplyName]: DataOf<T> } = {
   'shipment.dispatched': shipment,
   'shipment.delivered': shipment,
   'shipment.cancelled': { order_id },
+  'stock.filled': { order_id, parts: [], queued: [] },
+  'stock.shorted': { order_id, warehouse_id: 'whs_1', lines: [], reason: 'counted' },
+  'stock.expired': { order_id, lines: [] },
+  'stock.changed': { order_id, revision: 1, parts: [], queued: [] },
+  'stock.change_rejected': { order_id, revision: 1, lines: [] },
+  'payment.reduced': { ...payment, revision: 1 },
+  'payment.expired': payment,
+  'payment.refunded': { ...payment, refund_id: 'rfd_1' },
+  'payment.refund_failed': { ...payment, refund_id: 'rfd_1', reason: 'provider away', refunded: 0 },
+  'shipment.shorted': { ...shipment, lines: [], left: [], reason: 'not found' },
+  'shipment.exception': { ...shipment, parcel_id: 'prc_1', code: 'delivery_attempted', note: '' },
+  'shipment.resolved': { ...shipment, parcel_id: 'prc_1' },
+  'shipment.lost': { ...shipment, parcel_id: 'prc_1', lines: [], over: true },
+  'shipment.returned': { ...shipment, parcel_id: 'prc_1', lines: [], over: true, return_id: 'rtn_1' },
+  'return.received': { order_id, return_id: 'rtn_1', lines: [], warehouse_id: 'whs_1' },
   'order.check_deadline': { order_id, stop: 'stock', epoch: 1 },
   'message.dead_lettered': { dead_letter_id: 'dl_1', message_id: 'msg_x', message_type: 'stock.reserve', code: 'internal', error: 'boom' },
 };
@@ -89,7 +105,8 @@ export const ANSWERS: { readonly [T in ReplyName]: DataOf<T> } = {
 export const answer = <T extends ReplyName>(type: T, more: Partial<DataOf<T>> = {}, envelope: { id?: string; source?: string } = {}): Reply =>
   reply(type, { ...ANSWERS[type], ...more } as DataOf<T>, envelope);
 
-export const rulesAt = (now: number) => ({ now, deadlines: DEADLINES });
+const ids = counting();
+export const rulesAt = (now: number): Rules => ({ now, deadlines: DEADLINES, id: (prefix) => ids(`${prefix}_x`), taxes: asGiven });
 
 /** The order after these messages, and all that was said on the way. */
 export function after(
