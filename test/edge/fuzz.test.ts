@@ -195,7 +195,8 @@ function joined(value: object, strange: string): string {
 
 const grounds = [{ name: 'SQLite', postgres: undefined }, ...(postgresUrl === undefined ? [] : [{ name: 'PostgreSQL', postgres: postgresUrl }])];
 
-describe.each(grounds)('asked wrongly, on $name', ({ postgres }) => {
+// Thousands of requests, and more with each route.
+describe.each(grounds)('asked wrongly, on $name', { timeout: 90_000 }, ({ postgres }) => {
   beforeAll(() => open(postgres));
   afterAll(() => app.stop());
 
