@@ -2,7 +2,7 @@
  * On PostgreSQL the inbox has a table for each week of the ids of messages, which begin with the time they were minted. So the same id is
  * always in the same table, which keeps it unique; and a week is forgotten by dropping its table instead of deleting its rows one by one.
  *
- *   this week and the next two are made ──> in use ──> its end, and of what came late the last, is 14 days ago ──> dropped
+ *   this week and the next two are made ──> in use ──> its end, and of what came late the last, is 14 days ago (keptMs) ──> dropped
  *
  * What fits no week (an id of another kind, one older than the weeks there are) lies in `inbox_rest`, whose rows the janitor deletes.
  * A week cannot be made while the rest has rows of it: then they, and those to come, stay there.
@@ -10,7 +10,6 @@
  */
 import type { Database, Tx } from '../db/database.ts';
 import { idFloor } from '../kernel/world.ts';
-import { INBOX_KEPT_MS } from './janitor.ts';
 
 const WEEK_MS = 7 * 24 * 3_600_000;
 const AHEAD = 2;
@@ -31,7 +30,7 @@ const weekOf = (number: number): Week => ({
 });
 
 /** Makes the weeks to come and drops those that nobody needs any more. Nothing to do on SQLite. */
-export async function keepWeeks(db: Database, now: number): Promise<void> {
+export async function keepWeeks(db: Database, now: number, keptMs: number): Promise<void> {
   if (db.dialect.name === 'sqlite') return;
   const there = new Set(await weeksOf(db));
   const current = Math.floor(now / WEEK_MS);
@@ -40,7 +39,7 @@ export async function keepWeeks(db: Database, now: number): Promise<void> {
     await alone(db, async (tx) => {
       for (const week of missing) await make(tx, week);
     });
-  const cutoff = now - INBOX_KEPT_MS;
+  const cutoff = now - keptMs;
   for (const name of there) if (weekOf(Number(name.split('_')[2])).endsAt < cutoff) await alone(db, (tx) => drop(tx, name, cutoff));
 }
 

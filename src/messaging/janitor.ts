@@ -26,7 +26,7 @@ export function openJanitor(mailbox: Mailbox, telemetry: Telemetry): Runnable {
 
   async function turn(): Promise<number> {
     let full = false;
-    await keepWeeks(db, world.now());
+    await keepWeeks(db, world.now(), INBOX_KEPT_MS);
     for (const { table: tables, key, age, keptMs } of KEPT) {
       const table = tables[db.dialect.name];
       const text = `delete from ${table} where (${key}) in (select ${key} from ${table} where ${age} < $1 order by ${age} limit ${PIECE_ROWS}) returning 1 as gone`;
@@ -41,7 +41,7 @@ export function openJanitor(mailbox: Mailbox, telemetry: Telemetry): Runnable {
   return {
     ...worker,
     async start() {
-      await keepWeeks(db, world.now()).catch(failed); // before anything is received: what lies in the rest keeps its week from being made
+      await keepWeeks(db, world.now(), INBOX_KEPT_MS).catch(failed); // before anything is received: what lies in the rest keeps its week from being made
       await worker.start();
     },
   };

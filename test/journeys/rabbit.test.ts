@@ -83,5 +83,26 @@ describe.skipIf(rabbitUrl === undefined)('over RabbitMQ', () => {
       await fromCheckoutToDoorstep(doors, shop);
       expect((await shop.audit()).equations.filter(({ violations }) => violations > 0)).toEqual([]);
     });
+
+    test('two processes that share every outbox: each carries its half, one alone carries all', async () => {
+      const parts = { ...shared, OUTBOX_SHARDS: '4' };
+      const doors = await start({ ...parts, PARTS: 'api' });
+      const relays = [await start({ ...parts, PARTS: 'relay,worker' }), await start({ ...parts, PARTS: 'relay,worker' })];
+      /** What part of the outbox of orders each of them leads. */
+      const leading = async (): Promise<number[]> =>
+        Promise.all(relays.map(async (app) => Number(/waybill_relay_leads\{service="orders"\} (\S+)/.exec(await app.get<string>('/metrics'))?.[1])));
+      const until = async (wanted: readonly number[]): Promise<void> => {
+        while (JSON.stringify(await leading()) !== JSON.stringify(wanted));
+      };
+      await until([0.5, 0.5]);
+      const shop = await openShop(doors, { stock: 100 });
+      const orders = await Promise.all(Array.from({ length: 20 }, () => shop.place()));
+      for (const { id } of orders) await shop.reaches(id, 'confirmed');
+      await relays.pop()!.stop();
+      apps.pop();
+      await until([1]);
+      await fromCheckoutToDoorstep(doors, shop);
+      expect((await shop.audit()).equations.filter(({ violations }) => violations > 0)).toEqual([]);
+    });
   });
 });

@@ -33,7 +33,7 @@ describe.skipIf(postgresUrl === undefined || rabbitUrl === undefined)('the split
     await rm(folder, { recursive: true, force: true });
   });
   async function start(more: Record<string, string> = {}): Promise<Server> {
-    const server = await startServer({ command, dataDir: folder, env: { ...env, ...more } });
+    const server = await startServer({ command, dataDir: folder, env: { ...env, ...more }, seconds: 120 });
     servers.push(server);
     return server;
   }

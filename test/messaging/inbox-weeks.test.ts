@@ -34,7 +34,7 @@ describe.each(databases().filter(({ name }) => name !== 'sqlite'))('the inbox by
   const week = (n: number): string => `inbox_week_${WEEKS_AGO + n}`;
 
   it('this week and the next two are made, by however many processes at once, and each message lies in its own', async () => {
-    await Promise.all([keepWeeks(open.db, NOW), keepWeeks(open.another(), NOW)]);
+    await Promise.all([keepWeeks(open.db, NOW, INBOX_KEPT_MS), keepWeeks(open.another(), NOW, INBOX_KEPT_MS)]);
     expect(await weeksOf(open.db)).toEqual([week(0), week(1), week(2)]);
     const [now, next, late, odd] = [at(NOW), at(NOW + WEEK), at(NOW - 2 * WEEK), 'another kind'];
     await receive([now, next, late, odd]);
@@ -42,7 +42,7 @@ describe.each(databases().filter(({ name }) => name !== 'sqlite'))('the inbox by
   });
 
   it('a duplicate is known in every one of them', async () => {
-    await keepWeeks(open.db, NOW);
+    await keepWeeks(open.db, NOW, INBOX_KEPT_MS);
     const ids = [at(WEEKS_AGO * WEEK), at((WEEKS_AGO + 1) * WEEK - 1, 'z'), at((WEEKS_AGO + 1) * WEEK), at(NOW - 3 * WEEK), 'odd'];
     expect(await receive(ids)).toEqual(ids);
     expect(await Promise.all(ids.slice(0, 3).map(tableOf))).toEqual([week(0), week(0), week(1)]);
@@ -50,16 +50,16 @@ describe.each(databases().filter(({ name }) => name !== 'sqlite'))('the inbox by
   });
 
   it('a week is dropped fourteen days after its end, and only when nothing came late', async () => {
-    await keepWeeks(open.db, NOW);
+    await keepWeeks(open.db, NOW, INBOX_KEPT_MS);
     await receive([at(NOW)]);
     await receive([at(NOW + WEEK)], NOW + WEEK);
     const end = (WEEKS_AGO + 1) * WEEK;
-    await keepWeeks(open.db, end + INBOX_KEPT_MS);
+    await keepWeeks(open.db, end + INBOX_KEPT_MS, INBOX_KEPT_MS);
     expect(await weeksOf(open.db)).toContain(week(0));
     await receive([at(NOW, 'late')], end + 1_000); // handed out again after a long outage
-    await keepWeeks(open.db, end + INBOX_KEPT_MS + 1_000);
+    await keepWeeks(open.db, end + INBOX_KEPT_MS + 1_000, INBOX_KEPT_MS);
     expect(await weeksOf(open.db)).toContain(week(0));
-    await keepWeeks(open.db, end + INBOX_KEPT_MS + 1_001);
+    await keepWeeks(open.db, end + INBOX_KEPT_MS + 1_001, INBOX_KEPT_MS);
     expect(await weeksOf(open.db)).not.toContain(week(0));
     expect(await weeksOf(open.db)).toContain(week(1));
     expect(await receive([at(NOW + WEEK)], NOW + WEEK)).toEqual([]);
@@ -67,7 +67,7 @@ describe.each(databases().filter(({ name }) => name !== 'sqlite'))('the inbox by
 
   it('what was received before there were weeks stays known, and keeps its week from being made', async () => {
     await receive([at(NOW)]);
-    await keepWeeks(open.db, NOW);
+    await keepWeeks(open.db, NOW, INBOX_KEPT_MS);
     expect(await weeksOf(open.db)).toEqual([week(1), week(2)]);
     expect(await receive([at(NOW), at(NOW, 'new')])).toEqual([at(NOW, 'new')]);
     expect(await tableOf(at(NOW, 'new'))).toBe('inbox_rest');

@@ -36,6 +36,8 @@ export interface ServerOptions {
   readonly dataDir?: string;
   /** A free one, when absent. */
   readonly port?: number;
+  /** How long it may take until it is ready; half a minute when absent. */
+  readonly seconds?: number;
 }
 
 // What CI tells the tests is no setting of the program, and the program refuses what it does not know.
@@ -47,6 +49,7 @@ export async function startServer({
   env = {},
   dataDir,
   port: wanted,
+  seconds,
 }: ServerOptions = {}): Promise<Server> {
   const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'waybill-server-')));
   const port = wanted ?? (await freePort());
@@ -82,20 +85,21 @@ export async function startServer({
       return gone();
     },
   };
-  await ready(server);
+  await ready(server, seconds);
   return server;
 }
 
-async function ready(server: Server): Promise<void> {
+async function ready(server: Server, seconds?: number): Promise<void> {
   const over = server.ended.then(({ code, signal }): never => {
     throw new Error(`the server ended (${signal ?? code}) before it was ready:\n${server.output()}`);
   });
-  const answers = until(async () => {
+  const asked = async (): Promise<Response | undefined> => {
     const answer = await fetch(`${server.url}/health/ready`).catch(() => undefined);
     return answer?.ok === true ? answer : undefined;
-  }, `${server.url}/health/ready answers`);
+  };
+  const answers = until(asked, `${server.url}/health/ready answers`, seconds);
   await Promise.race([over, answers]).catch(async (error: unknown) => {
-    await server.stop('SIGKILL');
+    if (server.process.exitCode === null && server.process.signalCode === null) await server.interrupt(); // what it has started hears it, too
     throw error;
   });
 }
