@@ -14,7 +14,8 @@ import { countMoved, countOpened, fingerprintOf } from './dead-letter-groups.ts'
 import type { Unit } from './mailbox.ts';
 import type { Page } from './service.ts';
 
-export type DeadLetterStatus = 'open' | 'redriving' | 'resolved' | 'discarded';
+const STATUSES = ['open', 'redriving', 'resolved', 'discarded'] as const;
+export type DeadLetterStatus = (typeof STATUSES)[number];
 
 export interface DeadLetter {
   readonly id: string;
@@ -319,21 +320,55 @@ async function refuse(unit: Unit, id: string): Promise<never> {
 
 /** Newest first. `limit` is 1 to 200. */
 export async function list(db: Database, filter: DeadLetterFilter, cursor: string | undefined, limit: number): Promise<Page<DeadLetter>> {
-  const after = decodeCursor(cursor, z.tuple([z.string()]));
-  let query = db
-    .builder<Tables>()
-    .selectFrom('dead_letter')
-    .selectAll()
-    .orderBy('id', 'desc')
-    .limit(limit + 1);
-  if (after !== undefined) query = query.where('id', '<', after[0]);
-  if (filter.status !== undefined) query = query.where('status', '=', filter.status);
-  if (filter.type !== undefined) query = query.where('type', '=', filter.type);
-  if (filter.code !== undefined) query = query.where('code', '=', filter.code as ErrorCode);
-  if (filter.fingerprint !== undefined) query = query.where('fingerprint', '=', filter.fingerprint);
-  if (filter.correlationid !== undefined) query = query.where('correlationid', '=', filter.correlationid);
-  const rows = await db.read.query(query, { json: ['message'] });
-  return pageFrom(rows as unknown as DeadLetter[], limit, ({ id }) => [id]);
+  const below = decodeCursor(cursor, z.tuple([z.string()]))?.[0];
+  // The index of a group begins with its statuses: each by itself is in the order of ids.
+  const each = filter.fingerprint !== undefined && filter.status === undefined ? STATUSES.map((status) => ({ ...filter, status })) : [filter];
+  const found: DeadLetter[] = [];
+  for (const one of each) found.push(...(await newest(db, one, below, limit + 1)));
+  return pageFrom(found.sort((a, b) => (a.id < b.id ? 1 : -1)).slice(0, limit + 1), limit, ({ id }) => [id]);
+}
+
+/** Dead letters one statement looks at: for those of a type or a code there may be a million others to pass over. */
+const PIECE = 2_000;
+
+async function newest(db: Database, { type, code, ...indexed }: DeadLetterFilter, below: string | undefined, most: number): Promise<DeadLetter[]> {
+  const found: DeadLetter[] = [];
+  let end = below;
+  for (;;) {
+    const all = foundBy(db, indexed, end);
+    const begin = type === undefined && code === undefined ? undefined : await beginOfPiece(db, all);
+    if (begin === null) return found;
+    let query = all.selectAll().limit(most - found.length);
+    if (begin !== undefined) query = query.where('id', '>=', begin);
+    if (type !== undefined) query = query.where('type', '=', type);
+    if (code !== undefined) query = query.where('code', '=', code as ErrorCode);
+    found.push(...((await db.read.query(query, { json: ['message'] })) as unknown as DeadLetter[]));
+    if (begin === undefined || found.length === most) return found;
+    end = begin;
+    await new Promise<void>((resolve) => setImmediate(resolve)); // nobody else waits for all of them
+  }
+}
+
+/** What an index leads to, newest first. */
+function foundBy(db: Database, { status, fingerprint, correlationid }: Omit<DeadLetterFilter, 'type' | 'code'>, below: string | undefined) {
+  let query = db.builder<Tables>().selectFrom('dead_letter').orderBy('id', 'desc');
+  if (below !== undefined) query = query.where('id', '<', below);
+  if (status !== undefined) query = query.where('status', '=', status);
+  if (fingerprint !== undefined) query = query.where('fingerprint', '=', fingerprint);
+  if (correlationid !== undefined) query = query.where('correlationid', '=', correlationid);
+  return query;
+}
+
+/** The id a piece begins with; null when there is nothing left. */
+async function beginOfPiece(db: Database, all: ReturnType<typeof foundBy>): Promise<string | null> {
+  const piece = all.select('id').limit(PIECE).as('piece');
+  const [row] = await db.read.query(
+    db
+      .builder<Tables>()
+      .selectFrom(piece)
+      .select(({ fn }) => fn.min('piece.id').as('begin')),
+  );
+  return row?.begin ?? null;
 }
 
 /** A dead letter with its history, oldest first. Throws the Refusal `dead_letter_not_found`. */

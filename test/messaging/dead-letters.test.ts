@@ -156,6 +156,26 @@ describe.each(databases())('dead letters on $name', (database) => {
     await expect(deadLetters.list(db(), {}, 'nonsense', 50)).rejects.toMatchObject({ code: 'invalid_cursor' });
   });
 
+  it('finds the few of a type or a code among many, page by page, whatever their status', async () => {
+    const burial = { world: bench.world, destination: 'inventory', attempts: 1, firstAt: 1 };
+    const give = (messages: readonly Message[]) => station.mailbox.write((unit) => deadLetters.bury(unit, messages, new Error('x'), burial));
+    await give([command('old', { type: 'stock.commit' })]);
+    await give(Array.from({ length: 4_200 }, (_, i) => command(`o${i}`)));
+    await give([command('new', { type: 'stock.commit' })]);
+    const filter = { type: 'stock.commit', code: 'internal' };
+    const first = await deadLetters.list(db(), filter, undefined, 1);
+    expect(first.items.map(({ subject }) => subject)).toEqual(['new']);
+    const second = await deadLetters.list(db(), filter, first.next_cursor!, 1);
+    expect([second.items.map(({ subject }) => subject), second.next_cursor]).toEqual([['old'], null]);
+    await station.mailbox.write((unit) => deadLetters.discard(unit, second.items[0]!.id, 'a test', 'ada'));
+    const { fingerprint } = first.items[0]!;
+    expect((await deadLetters.list(db(), { fingerprint }, undefined, 5)).items.map(({ subject, status }) => [subject, status])).toEqual([
+      ['new', 'open'],
+      ['old', 'discarded'],
+    ]);
+    expect((await deadLetters.list(db(), { type: 'stock.reserve', status: 'open' }, undefined, 5)).items).toEqual([]);
+  });
+
   it('groups what looks alike, and counts every move of it', async () => {
     const groups = () => listGroups(db(), { all: true }, { order: 'open', limit: 50, service: 'inventory' });
     const counts = async () => (await groups()).map(({ open, redriving, resolved, discarded }) => `${open} ${redriving} ${resolved} ${discarded}`);

@@ -1,6 +1,7 @@
 /** With a million dead letters, what a person does about them finds its rows by key. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '../../src/db/migrate.ts';
+import { consumerState } from '../../src/messaging/control.ts';
 import { GROUP_ORDERS, listGroups } from '../../src/messaging/dead-letter-groups.ts';
 import * as jobs from '../../src/messaging/dead-letter-jobs.ts';
 import * as deadLetters from '../../src/messaging/dead-letters.ts';
@@ -11,7 +12,7 @@ import { mailboxMigrations } from '../../src/messaging/messaging.ts';
 import { openSuspects } from '../../src/messaging/suspects.ts';
 import { type OpenDatabase, databases } from '../support/databases.ts';
 import { type Watched, watchPlans } from '../support/plans.ts';
-import { command, telemetry, testWorld, until } from './support.ts';
+import { command, handTransport, telemetry, testWorld, until } from './support.ts';
 
 describe.each(databases())('plans on $name', ({ open: openDatabase }) => {
   const world = testWorld();
@@ -50,6 +51,13 @@ describe.each(databases())('plans on $name', ({ open: openDatabase }) => {
     const { items, next_cursor } = await deadLetters.list(watched.db, {}, undefined, 1);
     await deadLetters.list(watched.db, { fingerprint: items[0]!.fingerprint, status: 'open' }, next_cursor!, 1);
     await deadLetters.list(watched.db, { correlationid: 'a' }, undefined, 1);
+    for (const filter of [
+      { type: 'stock.release' },
+      { code: 'internal', status: 'open' },
+      { fingerprint: items[0]!.fingerprint, type: 'x' },
+    ] as const)
+      await deadLetters.list(watched.db, filter, undefined, 1);
+    await consumerState(watched.db, handTransport(), 'inventory', { status: 'running', last_error: null, last_error_at: null });
     await deadLetters.get(watched.db, items[0]!.id);
     await openSuspects(watched.db, world).load();
     expect(watched.statements()).toBeGreaterThan(15);
