@@ -198,8 +198,8 @@ async function keepShipments(unit: Unit, shipments: readonly Shipment[], known: 
 const newlyBack = ({ parcels }: Shipment, before: Shipment | undefined): Parcel[] =>
   parcels.filter(({ id, status }) => status === 'returned' && before?.parcels.find((parcel) => parcel.id === id)?.status !== 'returned');
 
-/** The short way is spared an entry unless it was given a name. */
-const ORDINARY: ReadonlySet<string> = new Set(['dispatch', 'deliver']);
+/** The short way, and what carriers say (which is kept anyhow), are spared an entry unless they were given a name. */
+const ORDINARY: ReadonlySet<string> = new Set(['dispatch', 'deliver', 'track']);
 
 export async function record(tx: Tx, { action, context, detail = {} }: Act, of: Pick<HistoryEntry, 'subject' | 'version' | 'at'>): Promise<void> {
   if (ORDINARY.has(action) && context.operation === undefined) return;

@@ -190,11 +190,13 @@ describe.each(databases())('parcels on $name', ({ open }) => {
   });
 
   it('keep who did what, and under which name', async () => {
-    const { ready, act, page } = await openShipping();
+    const { ready, act, page, detail, event } = await openShipping();
     await ready('ord_1', { lines: LINES });
     await act('shp_1', 'pick', {}, requestContext({ client: 'ada', operation: 'morning round' }));
     await act('shp_1', 'pack', { parcels: TWO });
     await act('shp_1', 'dispatch');
+    const first = (await detail('shp_1')).parcels[0]!.id;
+    await act('shp_1', 'tracking-events', { parcel_id: first, events: [event('1', 'announced', 0)] });
     const { items, next_cursor } = await page('shp_1', 'history', { limit: '1' });
     expect(items).toMatchObject([{ action: 'pack', client: 'test', operation: null, detail: { parcels: [{ weight_g: 700 }, {}] } }]);
     expect((await page('shp_1', 'history', { cursor: next_cursor })).items).toMatchObject([
