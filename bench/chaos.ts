@@ -2,10 +2,13 @@
  * Chaos: a day in the shop while processes, the broker, the database and the lines between them are killed, frozen, cut and restarted;
  * then what clients were told, compared with what there is. test/chaos/README.md says what is done and what is checked.
  *
- *   npm run chaos -- [--minutes 10] [--seed 1] [--shape embedded|split] [--rate 40] [--nodes 1|3] [--keep] [--logs FOLDER]
+ *   npm run chaos -- [--minutes 10] [--seed 1] [--shape embedded|split] [--rate 40] [--nodes 1|3] [--pace 1]
+ *                    [--keep] [--report FILE] [--logs FOLDER]
  *
+ * --pace stretches the time between two faults, --keep puts the figures into bench/results, --report writes all that was found.
  * Ends with 1 when anything was lost, duplicated, double charged, oversold, stuck or went backward. Ctrl-C leaves nothing behind.
  */
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { FAULTS } from '../test/chaos/history.ts';
 import { type ChaosReport, type Progress, runChaos } from '../test/chaos/run.ts';
@@ -19,11 +22,13 @@ const { values } = parseArgs({
     shape: { type: 'string', default: 'split' },
     rate: { type: 'string', default: '40' },
     nodes: { type: 'string', default: '3' },
+    pace: { type: 'string', default: '1' },
+    report: { type: 'string' },
     keep: { type: 'boolean', default: false },
     logs: { type: 'string' },
   },
 });
-const number = (name: 'minutes' | 'seed' | 'rate' | 'nodes', allowed: (value: number) => boolean): number => {
+const number = (name: 'minutes' | 'seed' | 'rate' | 'nodes' | 'pace', allowed: (value: number) => boolean): number => {
   const value = Number(values[name]);
   if (!allowed(value)) throw new Error(`--${name} ${values[name]} is not possible`);
   return value;
@@ -37,11 +42,13 @@ const report = await runChaos({
   seed: number('seed', (value) => Number.isSafeInteger(value) && value >= 0),
   rate: number('rate', (value) => value > 0 && value <= 10_000),
   nodes: number('nodes', (value) => value === 1 || value === 3),
+  pace: number('pace', (value) => value > 0 && value <= 100),
   logs: values.logs,
   tell,
 });
 if (process.stdout.isTTY) process.stdout.write('\n');
 print(report);
+if (values.report !== undefined) writeFileSync(values.report, JSON.stringify(report, null, 2));
 if (values.keep) record(`chaos-${report.shape}`, figuresOf(report));
 process.exit(report.ok ? 0 : 1);
 
@@ -67,7 +74,7 @@ function figuresOf({ shape, minutes, seed, nodes, faults, orders, requests, duty
     ...prefixed('fault: ', faults),
     ...prefixed('orders ', orders),
     ...prefixed('requests ', requests),
-    'dead letters redriven': duty.redriven,
+    ...prefixed('dead letters redriven: ', duty.redriven),
     'orders resumed by a person': duty.resumed,
     'starts that failed and were repeated': ends.failedStarts,
     'processes that died by themselves': ends.died,

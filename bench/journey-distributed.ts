@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { connect } from 'amqplib';
 import pg from 'pg';
 import { startBroker } from '../test/support/broker.ts';
-import { startPostgres } from '../test/support/postgres.ts';
+import { startCluster } from '../test/support/cluster.ts';
 import { ORDER, settled, stock } from './shop.ts';
 import { type Server, load, record, startServer, usage } from './support.ts';
 
@@ -21,11 +21,11 @@ const { values } = parseArgs({ options: { seconds: { type: 'string', default: '1
 const seconds = Number(values.seconds);
 const OTHERS = 'payments,inventory,shipping,notifications';
 
-const postgres = await startPostgres();
+const postgres = await startCluster({ settings: { max_connections: '300', fsync: 'on' } });
 const broker = await startBroker();
 const servers: Server[] = [];
 try {
-  const env = { DATABASE_URL: postgres.url(), AMQP_URL: broker.url };
+  const env = { DATABASE_URL: postgres.url, AMQP_URL: broker.url };
   if (values.processes === '2') servers.push(await startServer({ ...env, SERVICES: 'orders' }), await startServer({ ...env, SERVICES: OTHERS }));
   else servers.push(await startServer(env));
   const [front, back = front] = servers;
@@ -74,7 +74,7 @@ try {
 
 /** CPU seconds used so far by Waybill, by all processes of PostgreSQL, and by RabbitMQ. */
 function cpu() {
-  const postmaster = Number(/^\d+/.exec(readFileSync(postgres.pidFile, 'utf8'))![0]);
+  const postmaster = postgres.pid();
   return {
     node: servers.reduce((sum, { pid }) => sum + usage(pid).cpuSeconds, 0),
     postgres: [postmaster, ...childrenOf(postmaster)].reduce((sum, pid) => sum + usage(pid).cpuSeconds, 0),
@@ -97,7 +97,7 @@ function childrenOf(parent: number): number[] {
 
 /** Milliseconds from placing an order to its entry `shipment.ready`, of the orders placed since. */
 async function timeToReady(since: Date): Promise<{ p50: number; p99: number }> {
-  const client = new pg.Client(postgres.url());
+  const client = new pg.Client(postgres.url);
   await client.connect();
   const { rows } = await client.query<{ p50: number; p99: number }>(
     `select percentile_cont(0.5) within group (order by t.at - o.created_at) as p50, percentile_cont(0.99) within group (order by t.at - o.created_at) as p99
@@ -110,7 +110,7 @@ async function timeToReady(since: Date): Promise<{ p50: number; p99: number }> {
 
 /** Writes the rows of `sample` orders again: every table as it is, in sets of 100 orders, a commit per schema and set, two clients. */
 async function floorOfRows(sample: number, all: number): Promise<number> {
-  const pool = new pg.Pool({ connectionString: postgres.url(), max: 2 });
+  const pool = new pg.Pool({ connectionString: postgres.url, max: 2 });
   const { rows: tables } = await pool.query<{ schema: string; name: string }>(
     `select schemaname as schema, relname as name from pg_stat_user_tables where schemaname like 'waybill\\_%'`,
   );

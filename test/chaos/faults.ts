@@ -187,15 +187,15 @@ function brokerTroubles({ brokers, away }: Site): Trouble[] {
 function databaseTroubles({ postgres }: Site): Trouble[] {
   if (postgres === undefined) return [];
   const away =
-    (mode: 'immediate' | 'fast') =>
+    (signal: 'SIGQUIT' | 'SIGINT') =>
     async (ms: number): Promise<void> => {
-      await postgres.stop(mode);
+      await postgres.stop(signal);
       await pause(ms);
       await postgres.start();
     };
   return [
-    { kind: 'database crashed', lane: 'database', lasts: [0, 5_000], targets: new Map([['PostgreSQL', away('immediate')]]) },
-    { kind: 'database restarted', lane: 'database', lasts: [0, 1_000], targets: new Map([['PostgreSQL', away('fast')]]) },
+    { kind: 'database crashed', lane: 'database', lasts: [0, 5_000], targets: new Map([['PostgreSQL', away('SIGQUIT')]]) },
+    { kind: 'database restarted', lane: 'database', lasts: [0, 1_000], targets: new Map([['PostgreSQL', away('SIGINT')]]) },
   ];
 }
 

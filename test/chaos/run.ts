@@ -12,7 +12,7 @@ import { pause } from './kept.ts';
 import { type Counts, type Load, furnish, salesIn, startLoad } from './load.ts';
 import { type Shape, type Site, openSite } from './site.ts';
 import { startStorm } from './storm.ts';
-import { type Duty, isAtRest, onDuty, truthOf } from './truth.ts';
+import { type Duty, askForGoods, countBy, isAtRest, onDuty, truthOf } from './truth.ts';
 
 /** What does not come to rest in this time after the storm is stuck. */
 const SETTLE_MS = 180_000;
@@ -27,6 +27,8 @@ export interface ChaosOptions {
   readonly rate: number;
   /** Nodes of the broker: 1 or 3. */
   readonly nodes: number;
+  /** Stretches the time between two faults; 1 when absent. */
+  readonly pace?: number;
   /** Where logs of the processes are left, when wanted. */
   readonly logs?: string | undefined;
   /** Told every second how it goes. */
@@ -73,12 +75,12 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
 }
 
 async function storm(site: Site, options: ChaosOptions): Promise<ChaosReport> {
-  const { shape, minutes, seed, nodes, rate, tell } = options;
+  const { shape, minutes, seed, nodes, rate, pace, tell } = options;
   const doors = openDoors(site);
   const sales = salesIn(minutes * 60_000);
   const load = startLoad(doors, await furnish(doors, sales), { seed, rate, sales });
   await pause(CALM_MS);
-  const trouble = startStorm(troublesOf(site), seed);
+  const trouble = startStorm(troublesOf(site), seed, pace);
   let phase: Progress['phase'] = 'storm';
   const telling = setInterval(() => {
     const faults = Object.values(trouble.counts()).reduce((sum, count) => sum + count, 0);
@@ -122,21 +124,20 @@ async function settle(site: Site, load: Load, giveUp: () => void): Promise<Duty>
   const end = performance.now() + SETTLE_MS;
   let closed = false;
   const closing = load.close().then(() => (closed = true));
-  const done = { redriven: 0, resumed: 0 };
+  const redriven: Record<string, number> = {};
+  let resumed = 0;
   while (performance.now() < end) {
-    const { redriven, resumed } = await onDuty(site);
-    done.redriven += redriven;
-    done.resumed += resumed;
-    if (closed && (await isAtRest(site))) break;
+    const duty = await onDuty(site);
+    for (const [what, count] of Object.entries(duty.redriven)) redriven[what] = (redriven[what] ?? 0) + count;
+    resumed += duty.resumed;
+    if (closed && (await isAtRest(site))) {
+      const late = await askForGoods(site);
+      if (late === 0) break;
+      resumed += late;
+    }
     await pause(1_000);
   }
   giveUp();
   await closing;
-  return done;
-}
-
-function countBy<Item>(items: readonly Item[], nameOf: (item: Item) => string): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const item of items) counts[nameOf(item)] = (counts[nameOf(item)] ?? 0) + 1;
-  return counts;
+  return { redriven, resumed };
 }

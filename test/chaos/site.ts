@@ -11,8 +11,8 @@ import { join } from 'node:path';
 import { mkdir } from 'node:fs/promises';
 import { type ServiceName, SERVICES } from '../../src/config.ts';
 import { type PrivateBroker, startBroker } from '../support/broker.ts';
+import { type PrivateCluster, startCluster } from '../support/cluster.ts';
 import { type Leash, leash } from '../support/leash.ts';
-import { type PrivatePostgres, startPostgres } from '../support/postgres.ts';
 import { type Proxy, openProxy } from '../support/proxy.ts';
 import { freePort } from '../support/server.ts';
 import { type MailServer, startMailServer } from '../notifications/mail-server.ts';
@@ -34,7 +34,7 @@ export interface Site {
   readonly shape: Shape;
   readonly parts: readonly Part[];
   readonly mail: MailServer;
-  readonly postgres: PrivatePostgres | undefined;
+  readonly postgres: PrivateCluster | undefined;
   /** The nodes of the broker. */
   readonly brokers: readonly PrivateBroker[];
   /** Nodes that take no new connections now; whoever kills one says so. */
@@ -107,7 +107,7 @@ async function openEmbedded(ground: Ground): Promise<Opened> {
 
 async function openSplit(ground: Ground, nodes: number): Promise<Opened> {
   const { folder: under, opened } = ground;
-  const [postgres, brokers] = await Promise.all([startPostgres({ under }), openBrokers(under, nodes)]);
+  const [postgres, brokers] = await Promise.all([startCluster({ under, settings: { max_connections: '300' } }), openBrokers(under, nodes)]);
   opened.push(
     () => postgres.drop(),
     () => Promise.all(brokers.toReversed().map((broker) => broker.drop())),
@@ -126,7 +126,7 @@ async function openSplit(ground: Ground, nodes: number): Promise<Opened> {
       DATA_DIR: join(under, name),
       SERVICES: service,
       PARTS: does,
-      DATABASE_URL: postgres.url(database.port),
+      DATABASE_URL: `postgres://postgres@127.0.0.1:${database.port}/postgres`,
       AMQP_URL: `amqp://guest:guest@127.0.0.1:${broker.port}`,
     };
     parts.push(await openPart(ground, { name, services: [service], answers: does.includes('api'), env, lines: { database, broker } }));

@@ -33,12 +33,12 @@ export interface PlannedFault {
   readonly lasts: number;
 }
 
-/** Milliseconds between two faults of a lane. */
+/** Milliseconds between two faults of a lane: rests in which something gets done, or there would be nothing to break. */
 const GAPS: Readonly<Record<Lane, readonly [number, number]>> = {
-  process: [500, 4_000],
-  network: [1_000, 5_000],
-  broker: [3_000, 8_000], // 3.10 writes the list of its queues half a second late: one killed right after a declaration forgets it
-  database: [4_000, 12_000],
+  process: [500, 5_000],
+  network: [2_000, 8_000],
+  broker: [6_000, 15_000], // at least: 3.10 writes the list of its queues half a second late, and one killed before forgets the new ones
+  database: [8_000, 20_000],
   outside: [5_000, 15_000],
 };
 

@@ -41,6 +41,7 @@ export async function truthOf(site: Site): Promise<Truth> {
 
 interface Letter {
   readonly id: string;
+  readonly service: ServiceName;
   readonly type: string;
   readonly code: string;
 }
@@ -72,6 +73,12 @@ async function all<Item, Found>(items: readonly Item[], find: (item: Item) => Pr
   return found;
 }
 
+export function countBy<Item>(items: readonly Item[], nameOf: (item: Item) => string): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const item of items) counts[nameOf(item)] = (counts[nameOf(item)] ?? 0) + 1;
+  return counts;
+}
+
 /** A mail's name is the id of its notification. */
 function mailOf(text: string): Mail {
   const [, notification_id = ''] = /^Message-ID: <(.+?)@/im.exec(text) ?? [];
@@ -80,19 +87,28 @@ function mailOf(text: string): Mail {
 }
 
 export interface Duty {
-  readonly redriven: number;
+  /** Dead letters sent again, by code. */
+  readonly redriven: Readonly<Record<string, number>>;
   readonly resumed: number;
 }
 
 /** What a person on duty does when the trouble is over: sends dead letters again, and resumes what is on hold for a technical reason. */
 export async function onDuty(site: Site): Promise<Duty> {
   const letters = await openLetters(site);
-  for (const { id, service } of letters as (Letter & { service: ServiceName })[])
-    await ask(doorOf(site, service), 'POST', `/v1/dead-letters/${id}/redrive`);
+  for (const { id, service } of letters) await ask(doorOf(site, service), 'POST', `/v1/dead-letters/${id}/redrive`);
   const held = await listOf<OrderFound>(doorOf(site, 'orders'), '/v1/orders?status=on_hold');
   const technical = held.filter(({ status_reason }) => status_reason === 'technical');
   for (const { id } of technical) await ask(doorOf(site, 'orders'), 'POST', `/v1/orders/${id}/resume`);
-  return { redriven: letters.length, resumed: technical.length };
+  return { redriven: countBy(letters, ({ type, code }) => `${type}: ${code}`), resumed: technical.length };
+}
+
+/** Orders that have left, and whose goods are still on the books although nothing moves any more; asks for them again. Answers how many. */
+export async function askForGoods(site: Site): Promise<number> {
+  const url = doorOf(site, 'orders');
+  const left = [...(await listOf<OrderFound>(url, '/v1/orders?status=shipped')), ...(await listOf<OrderFound>(url, '/v1/orders?status=delivered'))];
+  const late = left.filter(({ stops }) => stops.some(({ stop, state }) => stop === 'stock' && state === 'done'));
+  for (const { id } of late) await ask(url, 'POST', `/v1/orders/${id}/resume`);
+  return late.length;
 }
 
 /** Whether anything still moves by itself; asks little, often. */

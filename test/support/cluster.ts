@@ -41,9 +41,18 @@ function servant(): { uid: number; gid: number } | undefined {
   return { uid: Number(uid), gid: Number(gid) };
 }
 
+/** A crash is followed by a recovery, which takes its time on a busy machine. */
+const START_S = 120;
+
 export interface PrivateServer {
   readonly url: string;
   readonly port: number;
+  /** Of its first process, while it runs. */
+  pid(): number;
+  /** SIGQUIT: as if it had crashed; what was committed is found again at the start. SIGINT: in order, at once. */
+  stop(signal: 'SIGQUIT' | 'SIGINT'): Promise<void>;
+  /** Starts it again on the same data. */
+  start(): Promise<void>;
   /** Ends it and removes all it had. */
   drop(): Promise<void>;
 }
@@ -55,34 +64,55 @@ export interface PrivateCluster extends PrivateServer {
 
 /** Starts a server in the foreground, as somebody who is not root, in a folder of its own, and waits until it answers. */
 async function serve(folder: string, command: readonly string[], url: string, port: number): Promise<PrivateServer> {
-  const child = spawn(command[0]!, command.slice(1), { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'], ...servant() });
-  let printed = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (printed += text));
-  const ended = once(child, 'close');
+  let running: { readonly pid: number; end(signal: NodeJS.Signals): Promise<unknown> } | undefined;
   const server: PrivateServer = {
     url,
     port,
+    pid() {
+      if (running === undefined) throw new Error(`${command[0]} has not been started`);
+      return running.pid;
+    },
+    async start() {
+      const child = spawn(command[0]!, command.slice(1), { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'], ...servant() });
+      let printed = '';
+      child.stderr.setEncoding('utf8').on('data', (text: string) => (printed += text));
+      const ended = once(child, 'close');
+      running = {
+        pid: child.pid!,
+        end(signal) {
+          child.kill(signal);
+          return ended;
+        },
+      };
+      await until(
+        async () => {
+          if (child.exitCode !== null) throw new Error(`${command[0]} ended (${child.exitCode}) before it was ready: ${printed}`);
+          return ask(url, 'select 1').then(
+            () => true,
+            () => undefined,
+          );
+        },
+        `${command[0]} answers`,
+        START_S,
+      );
+    },
+    async stop(signal) {
+      await running?.end(signal);
+    },
     async drop() {
-      child.kill('SIGQUIT'); // at once, for both
-      await ended;
+      await server.stop('SIGQUIT');
       await rm(folder, { recursive: true, force: true });
     },
   };
-  await until(async () => {
-    if (child.exitCode !== null) throw new Error(`${command[0]} ended (${child.exitCode}) before it was ready: ${printed}`);
-    return ask(url, 'select 1').then(
-      () => true,
-      () => undefined,
-    );
-  }, `${command[0]} answers`).catch(async (error: unknown) => {
+  await server.start().catch(async (error: unknown) => {
     await server.drop();
     throw error;
   });
   return server;
 }
 
-async function ownFolder(name: string): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), `waybill-${name}-`));
+async function ownFolder(name: string, under = tmpdir()): Promise<string> {
+  const folder = await mkdtemp(join(under, `waybill-${name}-`));
   await give(folder);
   return folder;
 }
@@ -92,13 +122,17 @@ async function give(path: string): Promise<void> {
   if (to !== undefined) await chown(path, to.uid, to.gid);
 }
 
-/** @param settings  of postgresql.conf, e.g. `{ max_connections: '20' }` */
-export async function startCluster({
-  tls = false,
-  settings = {},
-}: { tls?: boolean; settings?: Readonly<Record<string, string>> } = {}): Promise<PrivateCluster> {
+export interface ClusterOptions {
+  readonly tls?: boolean;
+  /** Of postgresql.conf, e.g. `{ max_connections: '20' }`. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** The folder its own is made in. */
+  readonly under?: string;
+}
+
+export async function startCluster({ tls = false, settings = {}, under }: ClusterOptions = {}): Promise<PrivateCluster> {
   if (clusterPrograms === undefined) throw new Error('PostgreSQL is not installed');
-  const folder = await ownFolder('cluster');
+  const folder = await ownFolder('cluster', under);
   const data = join(folder, 'data');
   await run(join(clusterPrograms, 'initdb'), ['--pgdata', data, '--username', 'postgres', '--auth', 'trust', '--no-sync', '--encoding', 'UTF8'], {
     cwd: folder,
