@@ -9,8 +9,19 @@ import type { Database } from '../db/database.ts';
 import { type Route, route } from '../messaging/service.ts';
 import { type PaymentTables, type VisiblePayment, listPayments, readPayment } from './store.ts';
 
-const status = z.enum(['requested', 'authorized', 'declined', 'failed', 'voided', 'captured', 'refunded']);
-const kind = z.enum(['authorize', 'capture', 'void', 'refund']);
+const status = z.enum([
+  'requested',
+  'authorized',
+  'declined',
+  'failed',
+  'voided',
+  'captured',
+  'refunded',
+  'part_captured',
+  'part_refunded',
+  'expired',
+]);
+const kind = z.enum(['authorize', 'capture', 'void', 'refund', 'expire']);
 const minor = (description: string) => z.int().meta({ description: `${description}, minor units.` });
 
 const paymentSchema = z
@@ -25,6 +36,7 @@ const paymentSchema = z
     held: minor('Authorised and neither captured nor given back'),
     captured: minor('Captured and not given back'),
     refunded: minor('Given back after it was captured'),
+    authorized_until: timestamp.nullable().meta({ description: 'Until when the first authorisation holds; null: until it is given up.' }),
     version: z.int(),
     created_at: timestamp,
     updated_at: timestamp,
@@ -39,6 +51,7 @@ const operationSchema = z.object({
   attempts: z.int(),
   due_at: timestamp.nullable().meta({ description: 'When it is tried or asked about again; null once its fate is known.' }),
   shipment_id: z.string().nullable(),
+  authorization_id: z.string().nullable().meta({ description: 'Of another authorisation than the first; empty or null for that.' }),
   provider_ref: z.string().nullable(),
   error: z.string().nullable(),
   created_at: timestamp,
@@ -51,8 +64,32 @@ const postingSchema = z.object({
   quantity: minor('The amount moved'),
   created_at: timestamp,
 });
-const detailSchema = paymentSchema.extend({ operations: z.array(operationSchema), postings: z.array(postingSchema) }).meta({ id: 'PaymentDetail' });
+const authorizationSchema = z.object({
+  authorization: z.string().nullable().meta({ description: 'Null: the first one.' }),
+  amount: minor('What it was asked for'),
+  provider_ref: z.string().nullable(),
+  held: minor('Held on it'),
+  captured: minor('Captured of it and not given back'),
+  authorized_until: timestamp.nullable(),
+});
+const askSchema = z.object({
+  what: z.enum(['authorize', 'capture', 'reduce', 'refund', 'expire']),
+  key: z.string().meta({ description: 'The authorisation, shipment, revision or refund it is for.' }),
+  amount: minor('What was asked for; null: all there is').nullable(),
+  taken: minor('What of it is done'),
+  state: z.enum(['waiting', 'done', 'refused']),
+  reason: z.string().nullable(),
+});
+const detailSchema = paymentSchema
+  .extend({
+    operations: z.array(operationSchema),
+    postings: z.array(postingSchema),
+    authorizations: z.array(authorizationSchema).meta({ description: 'Of a payment beyond the ordinary: what each holds.' }),
+    asked: z.array(askSchema).meta({ description: 'Of a payment beyond the ordinary: what was asked of it, in the order of its turn.' }),
+  })
+  .meta({ id: 'PaymentDetail' });
 
+const visible = (payment: VisiblePayment) => ({ ...times(payment), authorized_until: rfc3339OrNull(payment.authorized_until) });
 const times = <Row extends { created_at: number; updated_at: number }>(row: Row) => ({
   ...row,
   created_at: rfc3339(row.created_at),
@@ -75,7 +112,7 @@ export function paymentRoutes(db: Database): Route[] {
         const before = decodeCursor(cursor, z.tuple([z.string()]))?.[0];
         const rows = await listPayments(db.read, builder, filter, { before, limit: limit + 1 });
         const { items, next_cursor } = pageFrom<VisiblePayment>(rows, limit, ({ id }) => [id]);
-        return { items: items.map(times), next_cursor };
+        return { items: items.map(visible), next_cursor };
       },
     }),
     route({
@@ -90,9 +127,15 @@ export function paymentRoutes(db: Database): Route[] {
       async handle({ params: { payment_id } }) {
         const payment = await readPayment(db.read, builder, payment_id);
         if (payment === undefined) throw new Refusal('payment_not_found', `there is no payment ${payment_id}`);
-        const { operations, postings, ...rest } = payment;
+        const { operations, postings, book, ...rest } = payment;
         return {
-          ...times(rest),
+          ...visible(rest),
+          authorizations: (book?.authorizations ?? []).map(({ id, until, token: _, ...one }) => ({
+            ...one,
+            authorization: id || null,
+            authorized_until: rfc3339OrNull(until),
+          })),
+          asked: (book?.asks ?? []).map(({ what, key, amount, taken, state, reason }) => ({ what, key, amount, taken, state, reason })),
           operations: operations.map((operation) => ({ ...times(operation), due_at: rfc3339OrNull(operation.due_at) })),
           postings: postings.map((posting) => ({ ...posting, created_at: rfc3339(posting.created_at) })),
         };

@@ -1,25 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../contracts/envelope.ts';
-import {
-  ASK_AGAIN_MS,
-  CALL_AGAIN_MS,
-  type Kind,
-  OPERATION_TRANSITIONS,
-  type OperationState,
-  type Outcome,
-  PAYMENT_TRANSITIONS,
-  type Payment,
-  type PaymentCommand,
-  type PaymentStatus,
-  type Step,
-  decide,
-  moved,
-  progress,
-  settle,
-} from './domain.ts';
+import { decide, settle } from './domain.ts';
+import { ASK_AGAIN_MS, CALL_AGAIN_MS, type Kind, OPERATION_TRANSITIONS, type OperationState, type Outcome, progress } from './domain-operation.ts';
+import { PAYMENT_TRANSITIONS, type Payment, type PaymentCommand, type PaymentStatus, type Step, moved } from './domain-payment.ts';
 
 const NOW = 1_000;
 const statuses = Object.keys(PAYMENT_TRANSITIONS) as PaymentStatus[];
+const ordinary = statuses.filter((status) => !['part_captured', 'part_refunded', 'expired'].includes(status));
 const approved: Outcome = { result: 'approved', ref: 'ref_1' };
 const declined: Outcome = { result: 'declined', code: 'card_declined' };
 const untaken: Outcome = { result: 'untaken', error: 'away' };
@@ -46,8 +33,10 @@ const given = (payment: Payment | undefined, what: PaymentCommand): Step | undef
 const types = (step: Step | undefined): string[] => step?.events.map(({ type }) => type) ?? [];
 /** Takes the step that must follow. */
 const after = (payment: Payment | undefined, what: PaymentCommand): Payment => given(payment, what)!.payment;
-const settled = (payment: Payment, outcome: Outcome): Step =>
-  settle(payment, { kind: payment.under_way!, amount: payment.captured + payment.held || payment.amount }, outcome, NOW);
+const settled = (payment: Payment, outcome: Outcome, amount = payment.captured + payment.held || payment.amount): Step =>
+  settle(payment, { kind: payment.under_way!, amount }, outcome, NOW);
+const captureOf = (shipment_id: string, amount: number) => command('payment.capture', { shipment_id, amount });
+const refundOf = (refund_id: string, amount: number) => command('payment.refund', { refund_id, amount, reason: 'return' });
 
 const requested = after(undefined, authorize('msg_first'));
 const authorized = settled(requested, approved).payment;
@@ -62,6 +51,9 @@ const everyStatus: Record<PaymentStatus, Payment> = {
   failed: settled(requested, untaken).payment,
   voided: settled(voiding, approved).payment,
   refunded: settled(after(captured, void_()), approved).payment,
+  part_captured: settled(after(authorized, captureOf('shp_1', 200)), approved, 200).payment,
+  part_refunded: settled(after(captured, refundOf('ref_1', 200)), approved, 200).payment,
+  expired: settled(after(authorized, command('payment.expire', {})), approved).payment,
 };
 
 describe('the status of a payment', () => {
@@ -92,7 +84,7 @@ describe('an authorisation', () => {
       payment: { status: 'requested', under_way: 'authorize', amount: 500 },
       begin: { kind: 'authorize', amount: 500 },
     });
-    for (const status of statuses.filter((status) => status !== 'failed')) expect(given(everyStatus[status], authorize())).toBeUndefined();
+    for (const status of ordinary.filter((status) => status !== 'failed')) expect(given(everyStatus[status], authorize())).toBeUndefined();
   });
 
   it('may be asked for again when it failed, but not by a duplicate and not after a void', () => {

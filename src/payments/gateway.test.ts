@@ -10,6 +10,7 @@ const call = (token: string, id = 'pop_1', kind: ProviderCall['kind'] = 'authori
   currency: 'EUR',
   token,
   provider_ref: null,
+  last: true,
   attempts,
 });
 

@@ -6,7 +6,7 @@
  */
 import { Fault } from '../kernel/errors.ts';
 import type { World } from '../kernel/world.ts';
-import type { Kind } from './domain.ts';
+import type { Kind } from './domain-operation.ts';
 
 /** What is asked of the provider. */
 export interface ProviderCall {
@@ -20,12 +20,15 @@ export interface ProviderCall {
   readonly token: string;
   /** What the provider called the authorisation; null when it is the authorisation that is asked for. */
   readonly provider_ref: string | null;
+  /** Nothing of the authorisation is held any more when this is done. */
+  readonly last: boolean;
   /** Calls for this operation before this one, as far as their outcomes were written down. */
   readonly attempts: number;
 }
 
 export type Answer =
-  | { readonly result: 'approved'; readonly ref: string }
+  /** `until`: of an authorisation, until when it holds, milliseconds UTC; for as long as it takes when absent. */
+  | { readonly result: 'approved'; readonly ref: string; readonly until?: number }
   /** A final no. */
   | { readonly result: 'declined'; readonly code: string }
   /** No answer in time, or one that says nothing: it may have been done. */
@@ -35,7 +38,8 @@ export type Answer =
  * A provider. Its calls answer, or throw the Fault `provider_unavailable` when the operation has certainly not been taken and may be
  * sent again; whatever else they throw counts as `unknown`. After 20 s without an answer nobody listens any more.
  */
-export interface Gateway extends Readonly<Record<Kind, (call: ProviderCall) => Promise<Answer>>> {
+/** An authorisation that expires is given up by `void`. */
+export interface Gateway extends Readonly<Record<Exclude<Kind, 'expire'>, (call: ProviderCall) => Promise<Answer>>> {
   readonly name: string;
   /** What to pay with when an order brings no token. Only a provider without real money has one. */
   readonly defaultToken?: string;
@@ -51,6 +55,8 @@ interface Behaviour {
   readonly untaken?: number;
   /** The operation is done, and the answer to its first call lost. */
   readonly answerLost?: boolean;
+  /** Milliseconds that an authorisation holds. */
+  readonly holds?: number;
   readonly declines?: Partial<Readonly<Record<Kind, string>>>;
 }
 
@@ -62,6 +68,7 @@ export const SIMULATED_TOKENS: Readonly<Record<string, Behaviour>> = {
   tok_error_twice: { untaken: 2 },
   tok_unavailable: { untaken: Infinity },
   tok_unknown: { answerLost: true },
+  tok_expires: { holds: 60_000 },
   tok_capture_fails: { declines: { capture: 'capture_refused' } },
 };
 
@@ -80,7 +87,9 @@ export function simulatedGateway({ world }: { world: World }): Gateway {
     if (behaviour.takes !== undefined && kind === 'authorize') await world.sleep(behaviour.takes);
     if (attempts < (behaviour.untaken ?? 0)) throw new Fault('provider_unavailable', 'the simulated provider is out of order');
     const code = behaviour.declines?.[kind];
-    const answer: Answer = code === undefined ? { result: 'approved', ref: `sim_${id.slice(id.indexOf('_') + 1)}` } : { result: 'declined', code };
+    const until = behaviour.holds !== undefined && kind === 'authorize' ? { until: world.now() + behaviour.holds } : {};
+    const answer: Answer =
+      code === undefined ? { result: 'approved', ref: `sim_${id.slice(id.indexOf('_') + 1)}`, ...until } : { result: 'declined', code };
     decided.set(id, answer);
     return behaviour.answerLost && attempts === 0 ? { result: 'unknown', error: 'the answer did not come in time' } : answer;
   }

@@ -12,7 +12,7 @@ export function paymentsService(context: PaymentsContext): Service {
     subscriptions: [
       subscription({ types: ['payment.authorize'], dedupe: 'natural', handle: obey }),
       // A capture that failed may be asked for again, and every asking wants its answer: only the message's id tells that from a duplicate.
-      subscription({ types: ['payment.capture', 'payment.void'], dedupe: 'inbox', handle: obey }),
+      subscription({ types: ['payment.capture', 'payment.void', 'payment.refund', 'payment.expire'], dedupe: 'inbox', handle: obey }),
     ],
     runnables: [tasks],
   };

@@ -5,10 +5,12 @@ import type { Kysely } from 'kysely';
 import { type Reader, type Tx, statement } from '../db/database.ts';
 import { Fault } from '../kernel/errors.ts';
 import type { ProviderCall } from './gateway.ts';
-import { type Beginning, type OperationProgress, type OperationState, type Payment, type PaymentPosting, paymentIdOf } from './domain.ts';
+import type { OperationProgress, OperationState } from './domain-operation.ts';
+import { type Beginning, type Payment, type PaymentPosting, paymentIdOf } from './domain-payment.ts';
 
 /** A row of `payment_operation`. */
-export interface Operation extends Beginning, OperationProgress {
+export interface Operation extends Omit<Beginning, 'about'>, OperationProgress {
+  readonly authorization_id: string | null;
   readonly id: string;
   readonly payment_id: string;
   readonly lease_until: number | null;
@@ -35,13 +37,15 @@ export interface OperationTask extends ProviderCall {
 }
 
 const PAYMENT_COLUMNS = `payment.id, payment.order_id, payment.status, payment.amount, payment.currency, payment.token, payment.provider_ref, payment.under_way,
-  payment.authorize_command, payment.void_command, payment.held, payment.captured, payment.refunded, payment.sequence, payment.version, payment.created_at, payment.updated_at`;
+  payment.authorize_command, payment.void_command, payment.held, payment.captured, payment.refunded, payment.authorized_until, payment.book, payment.sequence,
+  payment.version, payment.created_at, payment.updated_at`;
 
 const lock = statement<{ id: string }, Payment>(
   { id: 'text' },
   (rows, dialect) => `
     select ${PAYMENT_COLUMNS} from payment where payment.id in (select row.id from ${rows})
     order by payment.id ${dialect.forUpdate('payment')}`,
+  { json: ['book'] },
 );
 
 type NewPayment = Pick<
@@ -70,7 +74,7 @@ const insertPayments = statement<NewPayment, { id: string }>(
     from ${rows} where true on conflict (id) do nothing returning id`,
 );
 
-type ChangedPayment = Omit<Payment, 'order_id' | 'amount' | 'currency' | 'token' | 'created_at'>;
+type ChangedPayment = Omit<Payment, 'order_id' | 'amount' | 'currency' | 'token' | 'created_at' | 'authorized_until' | 'book'>;
 
 const updatePayments = statement<ChangedPayment, { id: string }>(
   {
@@ -94,7 +98,17 @@ const updatePayments = statement<ChangedPayment, { id: string }>(
     from ${rows} where payment.id = row.id and payment.version = row.version returning payment.id`,
 );
 
-type NewOperation = Beginning & Pick<Operation, 'id' | 'payment_id' | 'lease_until' | 'created_at'>;
+type Beyond = Pick<Payment, 'id' | 'amount' | 'currency' | 'token' | 'authorized_until'> & { readonly book: string | null };
+
+// What an ordinary payment has not.
+const updateBeyond = statement<Beyond>(
+  { id: 'text', amount: 'bigint', currency: 'text', token: 'text', authorized_until: 'bigint', book: 'text' },
+  (rows) => `
+    update payment set amount = row.amount, currency = row.currency, token = row.token, authorized_until = row.authorized_until, book = row.book
+    from ${rows} where payment.id = row.id`,
+);
+
+type NewOperation = Omit<Beginning, 'about'> & Pick<Operation, 'id' | 'payment_id' | 'lease_until' | 'created_at'>;
 
 // Begun with a lease: whoever inserts it performs it, so it is due when the lease runs out.
 const insertOperations = statement<NewOperation>(
@@ -112,6 +126,19 @@ const insertOperations = statement<NewOperation>(
     insert into payment_operation (id, payment_id, kind, amount, state, command_id, shipment_id, due_at, lease_until, created_at, updated_at)
     select row.id, row.payment_id, row.kind, row.amount, 'requested', row.command_id, row.shipment_id, row.lease_until, row.lease_until, row.created_at,
       row.created_at from ${rows}`,
+);
+
+type AboutRow = { readonly id: string; readonly payment_id: string; readonly authorization_id: string } & Record<
+  'authorized_as' | 'token',
+  string | null
+> & {
+    readonly last: number;
+  };
+const aboutOperations = statement<AboutRow>(
+  { id: 'text', payment_id: 'text', authorization_id: 'text', authorized_as: 'text', token: 'text', last: 'integer' },
+  (rows) => `
+    update payment_operation set authorization_id = row.authorization_id, authorized_as = row.authorized_as, token = row.token, last = row.last
+    from ${rows} where payment_operation.payment_id = row.payment_id and payment_operation.id = row.id`,
 );
 
 type Progressed = OperationProgress & { readonly id: string; readonly payment_id: string; readonly updated_at: number };
@@ -154,10 +181,11 @@ const claimDue = statement<{ now: number; lease_until: number; most: number }, {
       where due.due_at <= (select row.now from ${rows}) order by due.due_at limit (select row.most from ${rows}) ${dialect.skipLocked('due')})
     returning payment_operation.id, payment_operation.payment_id`,
 );
-const readTasks = statement<{ payment_id: string; id: string }, OperationTask>(
+const readTasks = statement<{ payment_id: string; id: string }, Omit<OperationTask, 'last'> & { last: number | null }>(
   { payment_id: 'text', id: 'text' },
   (rows) => `
-    select o.id, o.payment_id, o.command_id, o.kind, o.amount, o.state, o.attempts, payment.order_id, payment.currency, payment.token, payment.provider_ref
+    select o.id, o.payment_id, o.command_id, o.kind, o.amount, o.state, o.attempts, payment.order_id, payment.currency,
+      coalesce(o.token, payment.token) as token, case when o.authorization_id is null then payment.provider_ref else o.authorized_as end as provider_ref, o.last
     from ${rows} join payment_operation o on o.payment_id = row.payment_id and o.id = row.id join payment on payment.id = o.payment_id`,
 );
 
@@ -182,10 +210,35 @@ export async function savePayments(tx: Tx, payments: readonly Payment[]): Promis
   const fresh = payments.filter(({ version }) => version === 0);
   const changed = payments.filter(({ version }) => version > 0);
   const stored = (await tx.run(insertPayments, fresh)).length + (await tx.run(updatePayments, changed)).length;
+  await tx.run(
+    updateBeyond,
+    payments
+      .filter(({ book, authorized_until }) => book !== null || authorized_until !== null)
+      .map(({ book, ...payment }) => ({ ...payment, book: book && JSON.stringify(book) })),
+  );
   if (stored !== payments.length) throw new Fault('conflict', `${payments.length - stored} payments were changed by another transaction`);
 }
 
-export const beginOperations = (tx: Tx, operations: readonly NewOperation[]): Promise<unknown> => tx.run(insertOperations, operations);
+export async function beginOperations(tx: Tx, operations: readonly (NewOperation & Pick<Beginning, 'about'>)[]): Promise<void> {
+  await tx.run(insertOperations, operations);
+  await tx.run(
+    aboutOperations,
+    operations.flatMap(({ id, payment_id, about }) =>
+      about === undefined
+        ? []
+        : [
+            {
+              id,
+              payment_id,
+              authorization_id: about.authorization,
+              authorized_as: about.provider_ref,
+              token: about.token,
+              last: about.last ? 1 : 0,
+            },
+          ],
+    ),
+  );
+}
 
 /** Records what calls made of operations; answers the ids of those nobody else had concluded. */
 export async function recordProgress(tx: Tx, progressed: readonly Progressed[]): Promise<Set<string>> {
@@ -212,11 +265,11 @@ export const appendPostings = (
 /** Leases operations that are due, the longest waiting first. */
 export async function claimOperations(tx: Tx, options: { now: number; leaseUntil: number; limit: number }): Promise<OperationTask[]> {
   const claimed = await tx.run(claimDue, [{ now: options.now, lease_until: options.leaseUntil, most: options.limit }]);
-  return tx.run(readTasks, claimed);
+  return (await tx.run(readTasks, claimed)).map(({ last, ...task }) => ({ ...task, last: last === null || last === 1 }));
 }
 
 /** What a person may see of a payment. */
-export type VisiblePayment = Omit<Payment, 'token' | 'authorize_command' | 'void_command' | 'sequence'>;
+export type VisiblePayment = Omit<Payment, 'token' | 'authorize_command' | 'void_command' | 'sequence' | 'book'>;
 export interface PaymentTables {
   payment: Payment;
 }
@@ -231,6 +284,7 @@ const VISIBLE = [
   'held',
   'captured',
   'refunded',
+  'authorized_until',
   'version',
   'created_at',
   'updated_at',
@@ -256,13 +310,20 @@ export function listPayments(
 }
 
 export interface PaymentDetail extends VisiblePayment {
+  readonly book: Payment['book'];
   readonly operations: readonly Operation[];
   readonly postings: readonly PostingRow[];
 }
 
 /** A payment with its operations and postings in the order they happened; undefined when there is none. */
 export async function readPayment(read: Reader, builder: Kysely<PaymentTables>, id: string): Promise<PaymentDetail | undefined> {
-  const [payment] = await read.query(builder.selectFrom('payment').select(VISIBLE).where('id', '=', id));
+  const [payment] = await read.query(
+    builder
+      .selectFrom('payment')
+      .select([...VISIBLE, 'book'])
+      .where('id', '=', id),
+    { json: ['book'] },
+  );
   if (payment === undefined) return undefined;
   const [operations, postings] = await Promise.all([read.run(readOperations, [{ payment_id: id }]), read.run(readPostings, [{ payment_id: id }])]);
   return { ...payment, operations, postings };

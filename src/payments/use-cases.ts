@@ -3,19 +3,11 @@
  */
 import { codeOf } from '../kernel/errors.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
-import type { Mailbox, Saying, Unit } from '../messaging/mailbox.ts';
+import type { Mailbox, Saying, TimerSaying, Unit } from '../messaging/mailbox.ts';
 import { LEASE_MS, type TaskKind, type Tasks, runTasks } from '../messaging/tasks.ts';
-import {
-  type Beginning,
-  type Outcome,
-  type Payment,
-  type PaymentCommand,
-  type PaymentPosting,
-  type Step,
-  decide,
-  progress,
-  settle,
-} from './domain.ts';
+import { decide, settle } from './domain.ts';
+import { type Outcome, progress } from './domain-operation.ts';
+import { type Beginning, type Payment, type PaymentCommand, type PaymentPosting, type Step, expiriesOf } from './domain-payment.ts';
 import type { Gateway } from './gateway.ts';
 import { type OperationTask, appendPostings, beginOperations, claimOperations, lockPayments, recordProgress, savePayments } from './store.ts';
 
@@ -51,7 +43,8 @@ export function paymentUseCases({ mailbox, telemetry, gateway }: PaymentsContext
   }
 
   /** Saves what the steps on a desk led to, and performs what they began as soon as it is committed. */
-  async function file({ tx, now, say }: Unit, desk: Desk): Promise<void> {
+  async function file(unit: Unit, desk: Desk): Promise<void> {
+    const { tx, now, say } = unit;
     await savePayments(tx, [...desk.changed]);
     const begun = desk.begun.map(({ payment, begin }) => ({ payment, begin, id: world.id('pop') }));
     await beginOperations(
@@ -59,6 +52,7 @@ export function paymentUseCases({ mailbox, telemetry, gateway }: PaymentsContext
       begun.map(({ payment, begin, id }) => ({ ...begin, id, payment_id: payment.id, lease_until: now + LEASE_MS, created_at: now })),
     );
     await appendPostings(tx, desk.postings, now);
+    await watchExpiry(unit, desk);
     say(desk.sayings);
     if (begun.length === 0) return;
     const poked = begun.map(({ payment, begin, id }) => taskOf(payment, begin, id));
@@ -102,16 +96,36 @@ export function paymentUseCases({ mailbox, telemetry, gateway }: PaymentsContext
   return { obey, operations, tasks };
 }
 
+/** Whatever holds until a moment has a timer; ordinary authorisations hold for as long as it takes, and cost nothing here. */
+async function watchExpiry({ setTimers, cancelTimers }: Unit, { changed, before }: Desk): Promise<void> {
+  const timers: TimerSaying[] = [];
+  const cancelled: string[] = [];
+  for (const payment of changed) {
+    const was = before.get(payment.order_id);
+    const [old, live] = [was === undefined ? new Map<string, number>() : expiriesOf(was), expiriesOf(payment)];
+    const key = (authorization: string): string => `expire:${payment.id}:${authorization}`;
+    for (const [id, dueAt] of live) {
+      if (old.get(id) === dueAt) continue;
+      const data = { order_id: payment.order_id, ...(id === '' ? {} : { authorization: id }) };
+      timers.push({ key: key(id), dueAt, saying: { type: 'payment.expire', subject: payment.order_id, data } });
+    }
+    cancelled.push(...[...old.keys()].filter((id) => !live.has(id)).map(key));
+  }
+  if (timers.length > 0) await setTimers(timers);
+  if (cancelled.length > 0) await cancelTimers(cancelled);
+}
+
 /** An operation just begun, as if it had been claimed. */
-const taskOf = (payment: Payment, { kind, amount, command_id }: Beginning, id: string): OperationTask => ({
+const taskOf = (payment: Payment, { kind, amount, command_id, about }: Beginning, id: string): OperationTask => ({
   id,
   payment_id: payment.id,
   order_id: payment.order_id,
   kind,
   amount,
   currency: payment.currency,
-  token: payment.token ?? '',
-  provider_ref: payment.provider_ref,
+  token: about?.token ?? payment.token ?? '',
+  provider_ref: about === undefined ? payment.provider_ref : about.provider_ref,
+  last: about?.last ?? true,
   command_id,
   state: 'requested',
   attempts: 0,
@@ -126,7 +140,7 @@ async function askProvider(gateway: Gateway, task: OperationTask): Promise<Outco
       if (found.result !== 'absent') return found;
       asking = false;
     }
-    return await gateway[task.kind](task);
+    return await gateway[task.kind === 'expire' ? 'void' : task.kind](task);
   } catch (error) {
     const untaken = !asking && codeOf(error) === 'provider_unavailable';
     return { result: untaken ? 'untaken' : 'unknown', error: error instanceof Error ? error.message : String(error) };
@@ -137,6 +151,8 @@ async function askProvider(gateway: Gateway, task: OperationTask): Promise<Outco
 interface Desk {
   /** By order. */
   readonly payments: ReadonlyMap<string, Payment>;
+  /** The same, as they were. */
+  readonly before: ReadonlyMap<string, Payment>;
   readonly changed: Iterable<Payment>;
   readonly begun: readonly { readonly payment: Payment; readonly begin: Beginning }[];
   readonly postings: readonly { readonly payment_id: string; readonly operation_id: string; readonly posting: PaymentPosting }[];
@@ -154,6 +170,7 @@ function openDesk(known: readonly Payment[]): Desk {
   const sayings: Saying[] = [];
   return {
     payments,
+    before: new Map(payments),
     get changed() {
       return [...changed].map((orderId) => payments.get(orderId)!);
     },

@@ -119,6 +119,21 @@ const OTHERS: readonly Spoiling[] = [
     says: { M7: 'payment pay_over: held 1100, captured 0, refunded 0 / held 0, captured 0, refunded 0' },
   },
   {
+    what: 'a book in which money of an authorisation is missing',
+    service: 'payments',
+    sql: `update payment set book = '{"authorizations":[{"id":"","held":1000,"captured":0}],"asks":[]}' where id = 'pay_ready'`,
+    says: { M8: 'payment pay_ready: as posted / authorisation "": 1000 held, 0 captured; posted 1100, 0' },
+  },
+  {
+    what: 'a payment with a book whose status is another than its balances',
+    service: 'payments',
+    sql: `update payment set status = 'part_captured', book = '{"authorizations":[{"id":"","held":1100,"captured":0}],"asks":[]}' where id = 'pay_ready'`,
+    says: {
+      M8: 'payment pay_ready: authorized / part_captured',
+      O6: 'order ord_ready: authorized 1100 of 1100 / part_captured 1100 of 1100',
+    },
+  },
+  {
     what: 'an operation nobody will ask about again',
     service: 'payments',
     sql: `update payment_operation set due_at = 1 where id = 'pop_over_void'`,
@@ -214,7 +229,16 @@ const OTHERS: readonly Spoiling[] = [
     what: 'a dead letter that was put away without a word',
     service: 'orders',
     sql: `update dead_letter set status = 'discarded' where id = 'dl_1'`,
-    says: { D1: 'dead letter dl_1 of orders: open / discarded' },
+    says: {
+      D1: 'dead letter dl_1 of orders: open / discarded',
+      D2: 'dead letters f of orders: 0 open, 0 redriving, 0 resolved, 2 discarded / 1 open, 0 redriving, 0 resolved, 1 discarded',
+    },
+  },
+  {
+    what: 'a group of dead letters that has lost count',
+    service: 'orders',
+    sql: `update dead_letter_group set resolved = 7`,
+    says: { D2: 'dead letters f of orders: 1 open, 0 redriving, 0 resolved, 1 discarded / 1 open, 0 redriving, 7 resolved, 1 discarded' },
   },
   {
     what: 'a dead letter whose story is gone',

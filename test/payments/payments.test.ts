@@ -83,6 +83,52 @@ describe.each(databases())('payments on $name', ({ open }) => {
       ]);
     });
 
+    it('captures by shipment, adds an authorisation, gives back in parts, and shows what each authorisation holds', async () => {
+      const order_id = 'ord_1';
+      const send = (...messages: Parameters<typeof deliver>[2]) => deliver(test.mailbox, service, messages);
+      await send(authorize(world, order_id));
+      await test.heard('payment.authorized');
+      await send(
+        messageOf(world, 'payment.authorize', order_id, { order_id, amount: 250, currency: 'EUR', token: 'tok_unknown', authorization: 'aut_2' }),
+        messageOf(world, 'payment.capture', order_id, { order_id, shipment_id: 'shp_1', amount: 500 }),
+        messageOf(world, 'payment.capture', order_id, { order_id, shipment_id: 'shp_2', amount: 900 }),
+      );
+      await test.heard('payment.captured', 2);
+      await send(
+        messageOf(world, 'payment.void', order_id, { order_id, reason: 'edit', amount: 40, revision: 1 }),
+        messageOf(world, 'payment.refund', order_id, { order_id, refund_id: 'ref_1', amount: 300, reason: 'return' }),
+        messageOf(world, 'payment.refund', order_id, { order_id, refund_id: 'ref_2', amount: 2_000, reason: 'return' }),
+      );
+      await Promise.all([test.heard('payment.reduced'), test.heard('payment.refunded'), test.heard('payment.refund_failed')]);
+      const detail = await call(service, 'GET', '/v1/payments/{payment_id}', { params: { payment_id: 'pay_1' } });
+      expect(detail).toMatchObject({ status: 'part_captured', amount: 1_500, held: 60, captured: 1_100, refunded: 300, under_way: null });
+      expect(detail).toMatchObject({
+        authorizations: [
+          { authorization: null, held: 0, captured: 950 },
+          { authorization: 'aut_2', held: 60, captured: 150 },
+        ],
+      });
+      expect(JSON.stringify(detail)).not.toContain('tok_');
+    });
+
+    it('gives up an authorisation whose time is over', async () => {
+      await deliver(test.mailbox, service, [authorize(world, 'ord_1', 'tok_expires')]);
+      await test.heard('payment.authorized');
+      const [timer] = await opened.db.read.raw<{ key: string; due_at: number }>('select key, due_at from timer');
+      expect(timer).toMatchObject({ key: 'expire:pay_1:' });
+      expect(await call(service, 'GET', '/v1/payments/{payment_id}', { params: { payment_id: 'pay_1' } })).toMatchObject({
+        authorized_until: new Date(Number(timer!.due_at)).toISOString(),
+      });
+      await deliver(test.mailbox, service, [messageOf(world, 'payment.expire', 'ord_1', { order_id: 'ord_1' })]);
+      await test.heard('payment.expired');
+      expect(test.said.at(-1)).toMatchObject({ type: 'payment.expired', data: { payment_id: 'pay_1', amount: 1_250 } });
+      expect(await call(service, 'GET', '/v1/payments/{payment_id}', { params: { payment_id: 'pay_1' } })).toMatchObject({
+        status: 'expired',
+        held: 0,
+      });
+      expect(await opened.db.read.raw('select key from timer')).toEqual([]);
+    });
+
     it('asks what became of a call whose answer was lost, and does not charge again', async () => {
       await deliver(test.mailbox, service, [authorize(world, 'ord_1', 'tok_unknown'), authorize(world, 'ord_2', 'tok_error_twice')]);
       await test.heard('payment.authorized', 2);
