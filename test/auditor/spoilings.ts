@@ -1,5 +1,6 @@
 /** Ways to spoil books that add up, one row at a time, and what the auditor says to each. */
 import { NOW, type ServiceName } from './books.ts';
+import { ORDER_SPOILINGS } from './spoilings-orders.ts';
 import { SHIPPING_SPOILINGS } from './spoilings-shipping.ts';
 
 export interface Spoiling {
@@ -272,4 +273,4 @@ const OTHERS: readonly Spoiling[] = [
   },
 ];
 
-export const SPOILINGS: readonly Spoiling[] = [...OTHERS, ...SHIPPING_SPOILINGS];
+export const SPOILINGS: readonly Spoiling[] = [...OTHERS, ...ORDER_SPOILINGS, ...SHIPPING_SPOILINGS];

@@ -138,5 +138,6 @@ export async function call(
     body: parse(found.body, input.body ?? {}),
     context: input.context ?? requestContext(),
   });
-  return found.output.parse(answer);
+  const isPreview = (input.body as { dry_run?: unknown } | undefined)?.dry_run === true;
+  return ((isPreview ? found.previews : undefined) ?? found.output).parse(answer);
 }
