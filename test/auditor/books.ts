@@ -343,6 +343,8 @@ async function writeOrders(db: Database): Promise<void> {
     message: '{}',
   });
   await insert(db, 'dead_letter', letter('dl_1', 'open'), letter('dl_2', 'discarded'));
+  const alike = { fingerprint: 'f', destination: 'orders', type: 'stock.reserved', code: 'internal', error: 'it broke' };
+  await insert(db, 'dead_letter_group', { ...alike, open: 1, redriving: 0, resolved: 0, discarded: 1, first_seen_at: NOW, last_seen_at: NOW });
   const log = (dead_letter_id: string, action: string): Row => ({ dead_letter_id, at: NOW, actor: 'test', action, detail: '' });
   await insert(db, 'dead_letter_log', log('dl_1', 'opened'), log('dl_2', 'opened'), log('dl_2', 'discarded'));
 }
