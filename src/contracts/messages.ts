@@ -186,6 +186,8 @@ export const EVENTS = {
   'transfer.received': transfer,
   /** Some of it never will. */
   'transfer.written_off': transfer.extend({ reason: z.string() }),
+  /** Goods that were to be sent are not there: `quantity` of the lines is what is left. */
+  'transfer.shorted': transfer.extend({ reason: z.string() }),
   'transfer.cancelled': transfer,
 
   'payment.authorized': payment.extend({ authorization }),

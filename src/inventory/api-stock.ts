@@ -128,9 +128,20 @@ const postingSchema = z
 
 const presentMoved = (moved: StockMoved): z.output<typeof movedSchema> => ({ ...moved, at: rfc3339(moved.at), lines: [...moved.lines] });
 const presentLevel = (level: LevelRow): z.output<typeof levelSchema> => ({ ...level, on_hand: onHand(level), updated_at: rfc3339(level.updated_at) });
-const presentPosting = (posting: LedgerRow, after: StockBalances | null): z.output<typeof postingSchema> => ({
-  ...posting,
-  at: rfc3339(posting.at),
+const presentPosting = ({ at, ...posting }: LedgerRow, after: StockBalances | null): z.output<typeof postingSchema> => ({
+  seq: posting.seq,
+  sku: posting.sku,
+  warehouse_id: posting.warehouse_id,
+  from_account: posting.from_account,
+  to_account: posting.to_account,
+  quantity: posting.quantity,
+  reason: posting.reason,
+  ref_type: posting.ref_type,
+  ref_id: posting.ref_id,
+  reference: posting.reference,
+  actor: posting.actor,
+  operation: posting.operation,
+  at: rfc3339(at),
   after,
 });
 const ruleSchema = z

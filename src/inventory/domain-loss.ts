@@ -6,24 +6,38 @@ import type { Loss, StockDocument } from './domain-hand.ts';
 import { type Desk, partsOf, short } from './domain-parted.ts';
 import type { OrderLine } from './domain-allocation.ts';
 import type { Reservation, StockAnswer } from './domain-reservations.ts';
+import { type Transfer, shorten } from './domain-transfers.ts';
 
+/** Who may lose them, those first that come first. */
+export interface Holders {
+  readonly transfers: readonly Transfer[];
+  readonly reservations: readonly Reservation[];
+}
 export interface Lost {
+  readonly transfers: readonly Transfer[];
   readonly reservations: readonly Reservation[];
   readonly answers: readonly StockAnswer[];
 }
 
 /**
- * Takes what is missing from reservations, those first that come first in `holders`, and what none of them holds from what was set aside. Moves what
- * lies on the desk. Throws the Fault `conflict` when others hold some of it who are not among the holders.
+ * Takes what is missing from transfers that were not sent, then from reservations, and what none of them holds from what was set aside. Moves
+ * what lies on the desk. Throws the Fault `conflict` when others hold some of it who are not among the holders.
  */
-export function lose(losses: readonly Loss[], holders: readonly Reservation[], document: StockDocument, desk: Desk): Lost {
+export function lose(losses: readonly Loss[], holders: Holders, document: StockDocument, desk: Desk): Lost {
   const { stock, claims } = desk;
   const { warehouse_id } = document;
   const reason = `${document.reason}, ${document.id}`;
+  const shortened = new Map(holders.transfers.map((transfer) => [transfer.id, transfer]));
   const taken = new Map<Reservation, OrderLine[]>();
   for (const { sku, pieces } of losses) {
     let rest = pieces;
-    for (const holder of holders) {
+    for (const transfer of shortened.values()) {
+      const quantity = Math.min(rest, transfer.lines.find((line) => line.sku === sku)?.quantity ?? 0);
+      if (quantity > 0) shortened.set(transfer.id, shorten(transfer, { sku, quantity, reason }, stock));
+      rest -= quantity;
+    }
+    const ofOrders = rest;
+    for (const holder of holders.reservations) {
       for (const part of partsOf(holder, claims)) {
         const quantity = part.sku === sku && part.warehouse_id === warehouse_id ? Math.min(rest, part.held) : 0;
         if (quantity === 0) continue;
@@ -33,7 +47,7 @@ export function lose(losses: readonly Loss[], holders: readonly Reservation[], d
     }
     if (rest === 0) continue;
     const { reserved } = stock.cell(sku, warehouse_id)!.now;
-    if (reserved > pieces - rest) throw new Fault('conflict', `others hold ${sku} in ${warehouse_id} than were found`);
+    if (reserved > ofOrders - rest) throw new Fault('conflict', `others hold ${sku} in ${warehouse_id} than were found`);
     stock.move({
       sku,
       warehouse_id,
@@ -47,6 +61,7 @@ export function lose(losses: readonly Loss[], holders: readonly Reservation[], d
   }
   const decisions = [...taken].flatMap(([holder, lines]) => short(holder, { warehouse_id, lines, reason }, desk) ?? []);
   return {
+    transfers: [...shortened.values()].filter((transfer) => !holders.transfers.includes(transfer)),
     reservations: decisions.map(({ reservation }) => reservation),
     answers: decisions.flatMap(({ answer }) => (answer === undefined ? [] : [answer])),
   };

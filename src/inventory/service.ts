@@ -4,6 +4,7 @@ import type { Mailbox } from '../messaging/mailbox.ts';
 import { type Service, subscription } from '../messaging/service.ts';
 import { catalogueRoutes } from './api.ts';
 import { stockRoutes } from './api-stock.ts';
+import { transferRoutes } from './api-transfers.ts';
 import { moveStock } from './use-cases.ts';
 import { type CatalogueEntry, readCatalogue, tellProducts } from './use-cases-catalogue.ts';
 
@@ -16,7 +17,7 @@ export function inventoryService({ mailbox }: { readonly mailbox: Mailbox; reado
   return {
     name: 'inventory',
     migrations: new URL('migrations/', import.meta.url),
-    routes: [...catalogueRoutes(mailbox), ...stockRoutes(mailbox)],
+    routes: [...catalogueRoutes(mailbox), ...stockRoutes(mailbox), ...transferRoutes(mailbox)],
     subscriptions: [
       // One handler for all: commands about one order keep their order, and share the locks on its levels.
       subscription({

@@ -274,7 +274,7 @@ export async function listPostings(
   const rows = await db.read.query(query);
   const [first] = rows;
   const level = first && { available: first.available ?? 0, reserved: first.reserved ?? 0, unavailable: first.unavailable ?? 0 };
-  const items = rows.slice(0, limit).map(({ available: _, reserved: _r, unavailable: _u, ...posting }) => posting);
+  const items = rows.slice(0, limit);
   if (rows.length > limit) return { items, next: items.at(-1)!.seq, level };
   return { items, next: firstRun > 0 ? firstRun * 2 ** RUN_BITS : null, level };
 }

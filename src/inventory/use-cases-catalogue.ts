@@ -17,6 +17,7 @@ import {
 } from './domain-catalogue.ts';
 import * as store from './store.ts';
 import { holdsStock, lockStock } from './store-stock.ts';
+import { hasOpenTransfers } from './store-transfers.ts';
 import { ruleProduct } from './use-cases-rules.ts';
 
 type Optional<Thing> = { readonly [K in keyof Thing]?: Thing[K] | undefined };
@@ -131,12 +132,13 @@ export async function changeWarehouse(unit: Unit, id: string, changes: Warehouse
   return next;
 }
 
-/** Refused while anything lies there: archived stock would be counted and never sold. */
+/** Refused while anything lies there, or is on its way: archived stock would be counted and never sold. */
 export async function archiveWarehouse(unit: Unit, id: string, expectedVersion?: number): Promise<Warehouse> {
   const warehouse = (await store.lockWarehouse(unit.tx, id)) ?? noWarehouse(id);
   const next = archived(warehouse, expectedVersion, unit.now);
   if (next === undefined) return warehouse;
   if (await holdsStock(unit.tx, id)) throw new Refusal('warehouse_in_use', `warehouse ${id} still holds stock`);
+  if (await hasOpenTransfers(unit.tx, id)) throw new Refusal('warehouse_in_use', `a transfer from or to warehouse ${id} is not over`);
   await store.updateWarehouse(unit.tx, next);
   sayWarehouse(unit, 'warehouse.archived', next);
   return next;

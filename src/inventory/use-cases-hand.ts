@@ -13,11 +13,13 @@ import { filledAnswers } from './domain-decide.ts';
 import * as hand from './domain-hand.ts';
 import { type Lost, lose } from './domain-loss.ts';
 import type { Desk } from './domain-parted.ts';
+import type { Transfer } from './domain-transfers.ts';
 import * as catalogue from './store.ts';
 import { loadEntries, loadParts } from './store-claims.ts';
 import { findHolders, loadReservations, saveReservations } from './store-reservations.ts';
 import * as store from './store-stock.ts';
-import { expectNoNewLevels, fillLine, offersIn, saveMoved } from './use-cases.ts';
+import { lockPlanned, saveTransfers } from './store-transfers.ts';
+import { expectNoNewLevels, fillLine, offersIn, saveMoved, sayTransfer } from './use-cases.ts';
 
 export interface DocumentOf<Line> {
   readonly warehouse_id: string;
@@ -153,6 +155,11 @@ export async function countStock(unit: Unit, world: World, who: Who, counted: Do
   const skus = lines.map(({ sku }) => sku);
   // Whoever may lose goods is locked before the levels are; what is found here is only a guess at who that is.
   const missing = await missingIn(unit, counted);
+  const transfers = await lockPlanned(
+    tx,
+    warehouse_id,
+    missing.map(({ sku }) => sku),
+  );
   const holders = await lockHolders(unit, warehouse_id, missing);
   // Elsewhere, too, when somebody loses goods: another warehouse may have what he needs.
   const stock = stockOf(await store.lockStockIn(tx, warehouse_id, skus, now, { everywhere: missing.length > 0 }));
@@ -160,7 +167,7 @@ export async function countStock(unit: Unit, world: World, who: Who, counted: Do
   if (losses.length === 0) {
     const line = await fillLine(unit, stock, offersIn(stock));
     await saveMoved(unit, { stock, ...line }, filledAnswers(line));
-  } else await saveLosses(unit, { document, losses, holders, stock });
+  } else await saveLosses(unit, { document, losses, transfers, holders, stock });
   return closeDocument(unit, who, COUNT, { document, asked: counted, moved: hand.countedLines(document, lines, stock) });
 }
 
@@ -184,6 +191,7 @@ async function lockHolders({ tx }: Unit, warehouse_id: string, missing: readonly
 interface Saving {
   readonly document: hand.StockDocument;
   readonly losses: readonly hand.Loss[];
+  readonly transfers: readonly Transfer[];
   readonly holders: {
     readonly known: Awaited<ReturnType<typeof loadReservations>>;
     readonly newestFirst: readonly Lost['reservations'][number][];
@@ -193,7 +201,7 @@ interface Saving {
   readonly stock: Stock;
 }
 
-async function saveLosses(unit: Unit, { document, losses, holders, stock }: Saving): Promise<void> {
+async function saveLosses(unit: Unit, { document, losses, transfers, holders, stock }: Saving): Promise<void> {
   const { tx, now } = unit;
   const claims = claimsOf(holders.parts, holders.entries);
   const desk: Desk = {
@@ -206,10 +214,13 @@ async function saveLosses(unit: Unit, { document, losses, holders, stock }: Savi
     returns: { before: [], now: [] },
     filled: new Map(),
   };
-  const lost = lose(losses, holders.newestFirst, document, desk);
+  const lost = lose(losses, { transfers, reservations: holders.newestFirst }, document, desk);
+  const shortened = lost.transfers.map((transfer) => ({ ...transfer, version: transfer.version + 1, updated_at: now }));
   const skus = new Set(losses.map(({ sku }) => sku));
   await expectNoNewLevels(unit, stock, skus);
   const filled = Map.groupBy(fill(skus, desk), ({ order_id }) => order_id);
+  await saveTransfers(tx, shortened);
+  for (const transfer of shortened) sayTransfer(unit, 'transfer.shorted', transfer, document.reason);
   await saveReservations(tx, holders.known, lost.reservations, now);
   await saveMoved(unit, desk, [...lost.answers, ...filledAnswers({ filled })]);
 }
@@ -217,11 +228,9 @@ async function saveLosses(unit: Unit, { document, losses, holders, stock }: Savi
 // ── What cannot be right ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A warehouse stays locked while stock is moved by hand, so that it cannot be archived under the goods. */
-export function expectOpen(id: string, warehouse: Warehouse | undefined): void {
-  if (warehouse === undefined)
-    throw new Refusal('warehouse_not_found', `there is no warehouse ${id}`, [{ field: 'warehouse_id', rule: 'names no warehouse' }]);
-  if (warehouse.archived_at !== null)
-    throw new Refusal('warehouse_archived', `warehouse ${id} is archived`, [{ field: 'warehouse_id', rule: 'is archived' }]);
+export function expectOpen(id: string, warehouse: Warehouse | undefined, field = 'warehouse_id'): void {
+  if (warehouse === undefined) throw new Refusal('warehouse_not_found', `there is no warehouse ${id}`, [{ field, rule: 'names no warehouse' }]);
+  if (warehouse.archived_at !== null) throw new Refusal('warehouse_archived', `warehouse ${id} is archived`, [{ field, rule: 'is archived' }]);
 }
 
 /** Refuses all lines together, naming each one that breaks the rule. */
@@ -237,6 +246,6 @@ export function refuseLines<Line extends { readonly sku: string }>(
   });
   const [first] = broken;
   if (first === undefined) return;
-  const errors: FieldError[] = broken.map(({ sku: _, ...error }) => error);
+  const errors: FieldError[] = broken.map((one) => ({ field: one.field, rule: one.rule }));
   throw new Refusal(code, `"${first.sku}" ${first.rule}${errors.length > 1 ? `, and ${errors.length - 1} more lines` : ''}`, errors);
 }

@@ -1,6 +1,7 @@
 /**
  * What is done with the goods of orders: load, let the domain decide, save and say, in one transaction.
  */
+import type { DataOf, EventType } from '../contracts/messages.ts';
 import { Fault } from '../kernel/errors.ts';
 import type { Saying, TimerSaying, Unit } from '../messaging/mailbox.ts';
 import { type Stock, free, freed, stockOf } from './domain.ts';
@@ -9,6 +10,7 @@ import { type Decided, type StockCommand, decideAll, filledAnswers, frees, lines
 import type { Place } from './domain-distance.ts';
 import { type Desk, NEEDS_LINE, departuresOf, partsOf } from './domain-parted.ts';
 import type { Reservation, StockAnswer } from './domain-reservations.ts';
+import type { Transfer } from './domain-transfers.ts';
 import * as catalogue from './store.ts';
 import * as claimStore from './store-claims.ts';
 import { loadReservations, saveReservations } from './store-reservations.ts';
@@ -253,4 +255,13 @@ function sayingOf({ waits, cause, type, data }: Answer, places: readonly claimSt
   const queued = places.map(({ line_id, sku, quantity, place }) => ({ line_id, sku, quantity, place }));
   const more = waits === true && (queued.length > 0 || type !== 'stock.reserved') ? { queued } : {};
   return { type, data: { ...data, ...more }, subject: data.order_id, correlationid: data.order_id, ...(cause && { cause }) } as Saying;
+}
+
+export type TransferEvent = Extract<EventType, `transfer.${string}`>;
+/** Tells of the transfer as it is now; `reason` where the event has one. */
+export function sayTransfer({ say }: Unit, type: TransferEvent, transfer: Transfer, reason?: string): void {
+  const { id, from_warehouse_id, to_warehouse_id, status, version } = transfer;
+  const lines = transfer.lines.map((line) => ({ ...line }));
+  const data = { transfer_id: id, from_warehouse_id, to_warehouse_id, status, lines, ...(reason !== undefined && { reason }) };
+  say([{ type, subject: id, sequence: version, data: data as DataOf<typeof type> }]);
 }

@@ -53,9 +53,11 @@ export const CATALOGUE = {
   no_price: entry('unprocessable', false, 'A line has no unit_price and the catalogue has none in the currency of the order.', 'Send unit_price, or give the product a price in that currency.'),
   warehouse_not_found: entry('not_found', false, 'There is no warehouse with this id.', 'Create it with POST /v1/warehouses.'),
   warehouse_archived: entry('unprocessable', false, 'The warehouse is archived and takes no more stock.', 'Take another warehouse, or restore it with PATCH /v1/warehouses/{id}.'),
-  warehouse_in_use: entry('conflict', false, 'The warehouse still holds stock.', 'Move or adjust the stock to zero first.'),
+  warehouse_in_use: entry('conflict', false, 'The warehouse still holds stock, or a transfer from or to it is not over.', 'Transfer or adjust the stock to zero, and end its transfers, first.'),
   stock_insufficient: entry('conflict', false, 'There is less available stock than the request takes.', 'Look at GET /v1/stock and ask for less.'),
   stock_changed: entry('conflict', false, 'The stock has changed since the count began.', 'Count again and send the new expected_on_hand.'),
+  transfer_not_found: entry('not_found', false, 'There is no transfer with this id.', 'Look for it with GET /v1/transfers.'),
+  transfer_state: entry('conflict', false, 'The transfer is not in a state that allows this.', 'Read the transfer; its status and its lines say what is possible.'),
   // Orders
   order_not_found: entry('not_found', false, 'There is no order with this id.', 'Look for it with GET /v1/orders.'),
   unknown_policy: entry('unprocessable', false, 'There is no policy of this name.', 'Use one of the policies named in the answer.'),

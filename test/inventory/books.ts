@@ -16,7 +16,8 @@ const HELD = `
   select 'held' as what, sku, warehouse_id, cast(sum(quantity) as bigint) as off from (
     select sku, warehouse_id, reserved as quantity from stock_level
     union all select l.sku, r.warehouse_id, -l.quantity from reservation r join reservation_line l on l.order_id = r.order_id where r.status = 'held'
-    union all select sku, warehouse_id, -held from reservation_part) as claim
+    union all select sku, warehouse_id, -held from reservation_part
+    union all select l.sku, t.from_warehouse_id, -l.quantity from transfer t join transfer_line l on l.transfer_id = t.id where t.status = 'planned') as claim
   group by sku, warehouse_id having sum(quantity) <> 0`;
 // Every piece of a parted line is in one place.
 const LINES = `
@@ -47,8 +48,16 @@ const DEPARTED = `
     on d.order_id = p.order_id and d.line_id = p.line_id and d.warehouse_id = p.warehouse_id
   where exists (select 1 from reservation_departure any_of where any_of.order_id = p.order_id) and p.gone <> coalesce(d.quantity, 0)`;
 
+// What is under way is what was sent and has not arrived or been given up.
+const UNDER_WAY = `
+  select 'under way' as what, sku, account, cast(sum(quantity) as bigint) as off from (
+    select sku, to_account as account, quantity from stock_posting
+    union all select sku, from_account, -quantity from stock_posting
+    union all select sku, 'transit:' || transfer_id, received + written_off - sent from transfer_line) as movement
+  where account like 'transit:%' group by sku, account having sum(quantity) <> 0`;
+
 export async function violationsIn({ read }: Database): Promise<unknown[]> {
   const found = [];
-  for (const text of [BALANCES, NEGATIVE, HELD, LINES, LEFT_BEHIND, WAITING, DEPARTED]) found.push(...(await read.raw(text)));
+  for (const text of [BALANCES, NEGATIVE, HELD, LINES, LEFT_BEHIND, WAITING, DEPARTED, UNDER_WAY]) found.push(...(await read.raw(text)));
   return found;
 }
