@@ -21,6 +21,7 @@ function processTroubles({ parts }: Site): Trouble[] {
     {
       kind: 'process killed',
       lane,
+      turns: 3,
       lasts: [50, 4_000],
       targets: each(
         all,
@@ -162,11 +163,13 @@ function brokerTroubles({ brokers, away }: Site): Trouble[] {
       kind: 'broker short of memory',
       lane,
       lasts: [1_000, 6_000],
-      targets: nodes((broker) => async (ms) => {
-        await broker.control('set_vm_memory_high_watermark', '0.0000001');
-        await pause(ms);
-        await broker.control('set_vm_memory_high_watermark', '0.4');
-      }),
+      targets: nodes((broker) => alarm(broker, 'set_vm_memory_high_watermark', { low: '0.0000001', usual: '0.4' })),
+    },
+    {
+      kind: 'broker short of disk',
+      lane,
+      lasts: [1_000, 6_000],
+      targets: nodes((broker) => alarm(broker, 'set_disk_free_limit', { low: '900GB', usual: '50MB' })),
     },
     {
       kind: 'queue deleted',
@@ -183,6 +186,15 @@ function brokerTroubles({ brokers, away }: Site): Trouble[] {
     },
   ];
 }
+
+/** A limit the broker is beyond, for a while: it takes no messages, and goes on handing them out. */
+const alarm =
+  (broker: PrivateBroker, command: string, { low, usual }: { readonly low: string; readonly usual: string }): Strike =>
+  async (ms) => {
+    await broker.control(command, low);
+    await pause(ms);
+    await broker.control(command, usual);
+  };
 
 function databaseTroubles({ postgres }: Site): Trouble[] {
   if (postgres === undefined) return [];

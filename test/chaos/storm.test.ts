@@ -30,6 +30,12 @@ it('gives every kind its turn before one comes again, at every target, within it
   for (const { kind, lasts } of plan) expect(kind === 'killed' ? lasts >= 10 && lasts <= 20 : lasts >= 100 && lasts <= 200).toBe(true);
 });
 
+it('gives some more turns than others', () => {
+  const often = TROUBLES.map((trouble) => ({ ...trouble, turns: trouble.kind === 'killed' ? 3 : 1 }));
+  const kinds = [...planOf('process', often, 1).take(40)].map(({ kind }) => kind);
+  expect(kinds.filter((kind) => kind === 'killed').length).toBe(30);
+});
+
 it('keeps to its lane, and passes over what cannot be done', () => {
   expect(
     new Set(

@@ -18,6 +18,8 @@ export type Lane = 'process' | 'network' | 'broker' | 'database' | 'outside';
 export interface Trouble {
   readonly kind: string;
   readonly lane: Lane;
+  /** How often it has its turn in a round; once when absent. */
+  readonly turns?: number;
   /** Milliseconds it lasts: mostly little, seldom much. */
   readonly lasts: readonly [number, number];
   /** What it can be done to; one of them, by name. */
@@ -42,15 +44,13 @@ const GAPS: Readonly<Record<Lane, readonly [number, number]>> = {
   outside: [5_000, 15_000],
 };
 
-/** The faults of one lane, without end. Pure. Every kind has had its turn before one comes again. */
-export function* planOf(
-  lane: Lane,
-  troubles: readonly Pick<Trouble, 'kind' | 'lane' | 'lasts' | 'targets'>[],
-  seed: number,
-): Generator<PlannedFault> {
+/** The faults of one lane, without end. Pure. Every kind has had its turns before the next round. */
+export function* planOf(lane: Lane, troubles: readonly Trouble[], seed: number): Generator<PlannedFault> {
   const chance = seededChance(hashOf(`${seed} ${lane}`));
   const between = ([least, most]: readonly [number, number], share: number): number => Math.round(least + (most - least) * share);
-  const own = troubles.filter((trouble) => trouble.lane === lane && trouble.targets.size > 0);
+  const own = troubles
+    .filter((trouble) => trouble.lane === lane && trouble.targets.size > 0)
+    .flatMap((trouble) => Array<typeof trouble>(trouble.turns ?? 1).fill(trouble));
   while (own.length > 0) {
     const order = own.map((trouble) => ({ trouble, at: chance() })).sort((a, b) => a.at - b.at);
     for (const { trouble } of order) {
