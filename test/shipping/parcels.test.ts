@@ -127,6 +127,9 @@ describe.each(databases())('parcels on $name', ({ open }) => {
     await send(first.id, event('b', 'delivery_attempted', 20, { note: 'late news' }), event('c', 'picked_up', 10));
     expect(types().slice(before)).toEqual([]);
     expect(await detail('shp_1')).toMatchObject({ status: 'in_transit', estimated_delivery: '2027-01-15T08:00:00.000Z' });
+    const { version } = await detail('shp_1');
+    await send(first.id, event('a', 'exception', 35), event('c', 'picked_up', 10)); // ids that are known, whatever else is said
+    expect(await detail('shp_1')).toMatchObject({ version, status: 'in_transit' });
     await send(second.id, event('a', 'returning', 40, { note: 'refused' }));
     expect(await detail('shp_1')).toMatchObject({
       status: 'exception',
