@@ -120,6 +120,8 @@ export const SETTINGS = {
   LOG_LEVEL: setting('info', 'The least severe lines to log, to standard error: trace, debug, info, warn, error, fatal or silent.', level),
   SMTP_URL: setting(undefined, 'A mail server, e.g. `smtp://user:secret@host:587`. Without it notifications are written to the log.', url('smtp:', 'smtps:')),
   MAIL_FROM: setting('waybill@localhost', 'The sender of mails, as those who get them see it.', z.string().min(3, 'must be a mail address')),
+  STRIPE_API_KEY: setting(undefined, 'A secret key of Stripe: payments are made there, in place of the simulated provider. The token of an order is then a PaymentMethod, e.g. `pm_…`.', z.string().regex(/^(sk|rk)_\w+$/, 'must be a secret or restricted key, sk_… or rk_…')),
+  STRIPE_URL: setting(undefined, 'Another address for Stripe, e.g. of a stand-in for tests.', url('http:', 'https:')),
   DEADLINE_STOCK: setting('1h', 'How long an order waits for stock to answer before it is cancelled.', duration),
   DEADLINE_PAYMENT: setting('1h', 'How long an order waits for the payment provider before it is cancelled.', duration),
   DEADLINE_SHIPPING: setting('24h', 'How long an order waits for the carrier before it is put on hold.', duration),
@@ -143,7 +145,7 @@ export const SETTINGS = {
 } as const;
 
 /** Settings with a password in them: `NAME_FILE` may name a file that holds the value, as secrets of containers are. */
-export const SECRETS = ['DATABASE_URL', 'AMQP_URL', 'SMTP_URL', 'OTEL_EXPORTER_OTLP_HEADERS'] as const satisfies readonly (keyof typeof SETTINGS)[];
+export const SECRETS = ['DATABASE_URL', 'AMQP_URL', 'SMTP_URL', 'STRIPE_API_KEY', 'OTEL_EXPORTER_OTLP_HEADERS'] as const satisfies readonly (keyof typeof SETTINGS)[];
 
 type Name = keyof typeof SETTINGS;
 /** A setting without a default may be absent. */
@@ -171,6 +173,8 @@ export interface Config {
   readonly logLevel: string;
   readonly smtpUrl: string | undefined;
   readonly mailFrom: string;
+  /** The payment provider; undefined: a simulated one. */
+  readonly stripe: { readonly apiKey: string; readonly url: string | undefined } | undefined;
   /** Milliseconds. */
   readonly deadlines: Readonly<Record<'stock' | 'payment' | 'shipping' | 'dispatch' | 'delivery' | 'hold', number>>;
   /** How long a message of a strict stream may be missing before that is overdue, milliseconds. */
@@ -259,6 +263,7 @@ function toConfig(values: Values): Config {
     logLevel: values.LOG_LEVEL,
     smtpUrl: values.SMTP_URL,
     mailFrom: values.MAIL_FROM,
+    stripe: values.STRIPE_API_KEY === undefined ? undefined : { apiKey: values.STRIPE_API_KEY, url: values.STRIPE_URL },
     deadlines: {
       stock: values.DEADLINE_STOCK,
       payment: values.DEADLINE_PAYMENT,

@@ -23,6 +23,7 @@ import { notificationsService } from './notifications/service.ts';
 import { ordersService } from './orders/service.ts';
 import { simulatedGateway } from './payments/gateway.ts';
 import { paymentsService } from './payments/service.ts';
+import { stripeGateway } from './payments/stripe.ts';
 import { simulatedCarrier } from './shipping/carrier.ts';
 import { shippingService } from './shipping/service.ts';
 
@@ -89,7 +90,7 @@ export function openDatabase(
 /** Every service with what it needs of the outside and of others: orders reads the catalogue through a port, because siblings never meet. */
 export function buildServices(mailboxOf: (name: ServiceName) => Mailbox, config: Config, { world, telemetry }: Tools): Service[] {
   const context = (name: ServiceName) => ({ mailbox: mailboxOf(name), telemetry });
-  const gateway = simulatedGateway({ world });
+  const gateway = config.stripe === undefined ? simulatedGateway({ world }) : stripeGateway(config.stripe);
   const channels = [logChannel(telemetry), ...(config.smtpUrl === undefined ? [] : [smtpChannel({ url: config.smtpUrl, from: config.mailFrom })])];
   const inventory = inventoryService(context('inventory'));
   const catalogue = config.services.includes('inventory') ? inventory.catalogue : undefined; // else it is asked by message

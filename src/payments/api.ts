@@ -130,9 +130,12 @@ export function paymentRoutes(db: Database): Route[] {
         const { operations, postings, book, ...rest } = payment;
         return {
           ...visible(rest),
-          authorizations: (book?.authorizations ?? []).map(({ id, until, token: _, ...one }) => ({
-            ...one,
+          authorizations: (book?.authorizations ?? []).map(({ id, amount, provider_ref, held, captured, until }) => ({
             authorization: id || null,
+            amount,
+            provider_ref,
+            held,
+            captured,
             authorized_until: rfc3339OrNull(until),
           })),
           asked: (book?.asks ?? []).map(({ what, key, amount, taken, state, reason }) => ({ what, key, amount, taken, state, reason })),

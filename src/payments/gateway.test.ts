@@ -35,7 +35,7 @@ it('does not take the first two calls of an operation with tok_error_twice, whoe
   for (const attempts of [0, 1]) {
     const gateway = simulatedGateway({ world: testWorld() });
     await expect(gateway.authorize(call('tok_error_twice', 'pop_1', 'authorize', attempts))).rejects.toMatchObject({ code: 'provider_unavailable' });
-    expect(await gateway.lookup('pop_1')).toEqual({ result: 'absent' });
+    expect(await gateway.lookup('pop_1', call('tok_ok'))).toEqual({ result: 'absent' });
   }
   expect(await simulatedGateway({ world: testWorld() }).authorize(call('tok_error_twice', 'pop_1', 'authorize', 2))).toMatchObject({
     result: 'approved',
@@ -45,9 +45,9 @@ it('does not take the first two calls of an operation with tok_error_twice, whoe
 it('has done what it gave no answer for with tok_unknown', async () => {
   const gateway = simulatedGateway({ world: testWorld() });
   expect(await gateway.authorize(call('tok_unknown'))).toMatchObject({ result: 'unknown' });
-  expect(await gateway.lookup('pop_1')).toEqual({ result: 'approved', ref: 'sim_1' });
+  expect(await gateway.lookup('pop_1', call('tok_ok'))).toEqual({ result: 'approved', ref: 'sim_1' });
   const restarted = simulatedGateway({ world: testWorld() });
-  expect(await restarted.lookup('pop_1')).toEqual({ result: 'absent' });
+  expect(await restarted.lookup('pop_1', call('tok_ok'))).toEqual({ result: 'absent' });
   expect(await restarted.authorize(call('tok_unknown', 'pop_1', 'authorize', 1))).toEqual({ result: 'approved', ref: 'sim_1' });
 });
 

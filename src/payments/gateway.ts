@@ -44,7 +44,7 @@ export interface Gateway extends Readonly<Record<Exclude<Kind, 'expire'>, (call:
   /** What to pay with when an order brings no token. Only a provider without real money has one. */
   readonly defaultToken?: string;
   /** What became of an operation; `absent`: the provider never heard of it. */
-  lookup(operationId: string): Promise<Answer | { readonly result: 'absent' }>;
+  lookup(operationId: string, call: ProviderCall): Promise<Answer | { readonly result: 'absent' }>;
 }
 
 /** What a token of the simulated provider stands for. */

@@ -136,7 +136,7 @@ async function askProvider(gateway: Gateway, task: OperationTask): Promise<Outco
   let asking = task.state === 'unknown';
   try {
     if (asking) {
-      const found = await gateway.lookup(task.id);
+      const found = await gateway.lookup(task.id, task);
       if (found.result !== 'absent') return found;
       asking = false;
     }
