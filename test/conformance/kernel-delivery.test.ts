@@ -131,6 +131,28 @@ onEveryCombination((combination) => {
     expect((await inventory.control.state()).parked).toBe(0);
   });
 
+  it('a consumer that stands still holds up nobody else; what is for it waits in its queue', async () => {
+    let begun = false;
+    let standing = true;
+    const slow = recording(['stock.released'], 'natural', async ({ tx }) => {
+      begun = true;
+      while (standing) {
+        await tx.raw('select 1'); // a transaction that does nothing is cut off
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+    });
+    const notifications = await bench.service('notifications', { subscriptions: [slow] });
+    const orders = await bench.service('orders', { subscriptions: hearing('natural') });
+    await publish([event('first', 1)]);
+    await until('it stands still', () => begun);
+    await publish([event('second', 1)], [event('third', 1)]);
+    await until('the other has all', async () => (await orders.count('effect')) === 3);
+    await until('they wait', async () => ((await bench.transport.depths())['notifications'] ?? 0) >= 2);
+    expect(await notifications.count('effect')).toBe(0);
+    standing = false;
+    await until('it has all, too', async () => (await notifications.count('effect')) === 3);
+  });
+
   it('K12 a timer fires once, when it is due; a cancelled one never', async () => {
     const inventory = await bench.service('inventory', { subscriptions: taking('inbox') });
     const orders = await bench.service('orders');

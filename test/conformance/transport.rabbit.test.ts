@@ -172,6 +172,23 @@ describe.skipIf(rabbitUrl === undefined)('with a broker', () => {
       await until('it is consumed', () => subjectsOf(deliveries).includes('o2'));
     });
 
+    it('a binding removed by hand is there again with the next connection', async () => {
+      const deliveries = await take('a');
+      const names = namesOf(opened.prefix);
+      await withRabbit(url, async (model) => (await model.createChannel()).unbindQueue(names.queue('a'), names.events, 'stock.released'));
+      expect(await transport.publish([pack('unheard')])).toEqual(['confirmed']); // an event without a queue is none that fails
+      opened.proxy().cut();
+      await patiently(() => transport.publish([pack('heard')]).catch(() => undefined), 'it is back');
+      await patiently(async () => {
+        await transport.publish([pack('heard')]).catch(() => undefined);
+        return subjectsOf(deliveries).includes('heard') || undefined;
+      }, 'it is bound');
+      expect(subjectsOf(deliveries)).not.toContain('unheard');
+      expect((await patiently(() => getFrom(url, names.unrouted), 'it is kept as evidence')).properties.headers!['cloudEvents_subject']).toBe(
+        'unheard',
+      );
+    });
+
     it('an exchange deleted by hand costs one publish', async () => {
       await withRabbit(url, async (model) => (await model.createChannel()).deleteExchange(namesOf(opened.prefix).events));
       await expect(transport.publish([pack('o1')])).rejects.toMatchObject({ code: 'unavailable' });

@@ -4,6 +4,7 @@ import { type World, realWorld } from '../../src/kernel/world.ts';
 import { packsOf } from '../../src/messaging/outbox.ts';
 import type { Broker } from '../../src/messaging/rabbit-connection.ts';
 import { type RabbitTransport, rabbitTransport } from '../../src/messaging/rabbit.ts';
+import type { Delivery } from '../../src/messaging/transport.ts';
 import { event, telemetry, until } from '../messaging/support.ts';
 import { until as patiently } from '../support/server.ts';
 import { type PrivateBroker, brokerPrograms, startBroker } from '../support/broker.ts';
@@ -98,6 +99,43 @@ describe.skipIf(brokerPrograms === undefined)('a RabbitMQ of our own', () => {
     await until('all came', () => subjects.length >= 3);
     expect(subjects).toEqual(['before', 'during', 'later']);
     expect(await transport.health()).toEqual({ ok: true });
+  });
+
+  it('C15 short of disk: the same', async () => {
+    const transport = await open();
+    const subjects = await drain(transport);
+    await transport.publish(packsOf([event('before', 1)]));
+    await broker.control('set_disk_free_limit', '900GB');
+    const waiting = transport.publish(packsOf([event('during', 1)]));
+    await until('health says so', async () => (await transport.health()).reason?.includes('low on disk') === true);
+    await broker.control('set_disk_free_limit', '50MB');
+    expect(await waiting).toEqual(['confirmed']);
+    await until('all came', () => subjects.length >= 2);
+    expect(subjects).toEqual(['before', 'during']);
+    expect(await transport.health()).toEqual({ ok: true });
+  });
+
+  it('tired of a consumer that settles nothing: it takes the channel away, the consumer subscribes again, and its late ack is no harm', async () => {
+    // What takes 30 minutes takes a second here; the broker looks at channels that are opened from now on every half second.
+    await broker.control('eval', 'application:set_env(rabbit, consumer_timeout, 1000), application:set_env(rabbit, channel_tick_interval, 500).');
+    try {
+      const transport = await open();
+      const deliveries: Delivery[] = [];
+      await transport.consume(queue.name, { prefetch: 10, deliver: (delivery) => void deliveries.push(delivery) });
+      await transport.publish(packsOf([event('slow', 1)]));
+      await patiently(async () => deliveries.length >= 2 || undefined, 'it came again');
+      expect(deliveries[1]!.deliveries).toBe(1);
+      deliveries[0]!.ack(); // of an epoch that is over
+      deliveries[1]!.ack();
+      await transport.publish(packsOf([event('next', 1)]));
+      await patiently(async () => deliveries.some(({ messages }) => messages[0]!.subject === 'next') || undefined, 'the next one came');
+      expect(deliveries.filter(({ messages }) => messages[0]!.subject === 'slow')).toHaveLength(2);
+    } finally {
+      await broker.control(
+        'eval',
+        'application:set_env(rabbit, consumer_timeout, 1800000), application:set_env(rabbit, channel_tick_interval, 60000).',
+      );
+    }
   });
 
   it('frozen: it is noticed by its silence, and left; when it thaws all goes on', async () => {
