@@ -32,6 +32,7 @@ test('each reason names the thing and the remedy, and none the password', () => 
 test('a pooler nobody told of is named, and what is unknown keeps its own words', () => {
   const [refused, swallowed] = [reasonOf(error('unsupported startup parameter: options', '08P01'), place), reasonOf(error(SESSION_LOST), place)];
   expect([refused, swallowed]).toEqual([expect.stringContaining('DATABASE_POOLER=transaction'), refused]);
+  expect(reasonOf(error("the proxy currently doesn't support command-line options"), place)).toBe(refused);
   expect(reasonOf(error('the moon is full', 'XX999'), place)).toBe('the moon is full');
   expect(reasonOf('text', place)).toBe('text');
 });

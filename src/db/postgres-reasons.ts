@@ -58,7 +58,7 @@ export function reasonOf(error: unknown, place: Place): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0], place);
   const { message } = error;
-  if (/unsupported startup parameter/.test(message)) return POOLER;
+  if (/unsupported startup parameter|support command-line options/.test(message)) return POOLER; // PgBouncer's words, and those of a managed one
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   return (REASONS[code] ?? REASONS[message])?.(place) ?? message;
 }
