@@ -5,7 +5,7 @@
  */
 import { type Discrepancy, type Equation, type RowCheck, journeys, rows } from './equation.ts';
 import type { Journey, JourneyStop } from './journey.ts';
-import { areShipmentsThere, areWatched, haveShipmentsLeft, isOrdinary, laidHold, unowned } from './journey-several.ts';
+import { areShipmentsThere, areWatched, haveShipmentsLeft, isMoneyThere, isOrdinary, isPaidFor, laidHold, unowned } from './journey-several.ts';
 
 type Finding = Discrepancy | undefined;
 
@@ -88,6 +88,7 @@ function goodsAreReserved(journey: Journey): Finding {
 
 function moneyIsThere(journey: Journey): Finding {
   const stop = stopOf(journey, 'payment');
+  if (journey.order.journey.money !== undefined) return isMoneyThere(journey);
   if (!isOrdinary(journey) || journey.payment === undefined || (stop?.state !== 'done' && stop?.state !== 'settled')) return undefined;
   const { total } = journey.order;
   const { payment } = journey;
@@ -122,6 +123,7 @@ function parcelHasLeft(journey: Journey): Finding {
 /** Nothing leaves unpaid, and nothing leaves that is not taken off the books or about to be. */
 function leftIsPaidAndReserved(journey: Journey): Finding {
   const { order, payment, reservation } = journey;
+  if (order.journey.shipments !== undefined) return isPaidFor(journey);
   if (!LEFT.has(order.journey.at) || !isOrdinary(journey)) return undefined;
   const pays = order.total > 0 && stopOf(journey, 'payment') !== undefined && payment !== undefined;
   const paid = pays && payment?.captured !== order.total ? [`captured ${payment?.captured ?? 0} of ${order.total}`] : [];

@@ -100,3 +100,25 @@ export function haveShipmentsLeft(journey: Journey): Finding {
     (one) => `${one.id} ${found(one)}`,
   );
 }
+
+/** What the order believes to be captured was, and what it believes to be given back was: payments may know of more, never of less. */
+export function isMoneyThere({ order, payment }: Journey): Finding {
+  const { captured, external, refunded } = order.journey.money!;
+  if (payment === undefined || captured - external + refunded === 0) return undefined;
+  const there = { captured: (payment?.captured ?? 0) + (payment?.refunded ?? 0), refunded: payment?.refunded ?? 0 };
+  if (there.captured >= captured - external && there.refunded >= refunded) return undefined;
+  const inWords = (of: typeof there): string => `captured ${of.captured}, refunded ${of.refunded}`;
+  return { subject: `order ${order.id}`, expected: `at least ${inWords({ captured: captured - external, refunded })}`, found: inWords(there) };
+}
+
+/** Nothing leaves unpaid: what the shipments that left were captured for has been taken, or was paid elsewhere. */
+export function isPaidFor({ order }: Journey): Finding {
+  const { shipments = [], money, stops } = order.journey;
+  const left = shipments.filter((one) => GONE.has(one.state));
+  if (left.length === 0 || !stops.some(({ stop }) => stop === 'payment')) return undefined;
+  const asked = left.reduce((sum, { amount = 0 }) => sum + amount, 0);
+  const unpaid = left.filter(({ paid }) => paid !== true).map(({ id }) => `${id} has left unpaid`);
+  const taken = money?.captured ?? order.total;
+  const found = [...unpaid, ...(taken < asked ? [`captured ${taken} for ${asked}`] : [])].join(', ');
+  return found === '' ? undefined : { subject: `order ${order.id}`, expected: 'each shipment that left paid for', found };
+}

@@ -29,6 +29,9 @@ export interface ShipmentOfOrder {
   readonly warehouse_id: string;
   readonly lines: readonly { readonly line_id: string; readonly sku: string; readonly quantity: number }[];
   readonly gone?: boolean;
+  /** What was asked for when it was to leave, and whether that was captured. */
+  readonly amount?: number;
+  readonly paid?: boolean;
   readonly hold?: OwnHold;
 }
 
@@ -84,7 +87,9 @@ export interface AuditedPayment {
   readonly status: string;
   readonly amount: number;
   readonly held: number;
+  /** What is kept now; with `refunded` it is what was ever captured. */
   readonly captured: number;
+  readonly refunded: number;
   readonly under_way: string | null;
   readonly version: number;
   readonly updated_at: number;
@@ -179,7 +184,7 @@ const paymentsOf = statement<Id, AuditedPayment & OfOrder>(
   { id: 'text' },
   // The payment of an order has its id with another prefix; there is no index by order.
   (rows) => `
-    select row.id as order_id, p.id, p.status, p.amount, p.held, p.captured, p.under_way, p.version, p.updated_at
+    select row.id as order_id, p.id, p.status, p.amount, p.held, p.captured, p.refunded, p.under_way, p.version, p.updated_at
     from ${rows} join payment p on p.id = 'pay_' || substr(row.id, 5) and p.order_id = row.id`,
 );
 type ShipmentRow = Omit<AuditedShipment, 'parcels'> & OfOrder & { readonly parcel_count: number | null };

@@ -374,4 +374,16 @@ describe('money', () => {
     const done = after(again, [answer('payment.refunded', { refund_id: again.journey.refunds![0]!.refund_id, amount: 500 })]).order;
     expect([dueOf(done), isFinished(done)]).toEqual([0, true]);
   });
+
+  test('a return is refunded by rule, once; a person may decide otherwise beforehand', () => {
+    const back = answer('return.received', { return_id: 'rtn_9', lines: [{ ...A(1), reason: 'too small' }] });
+    const one = after(delivered(), [back]);
+    expect(one.says).toMatchObject([{ type: 'payment.refund', data: { amount: 1_000, reason: 'returned' } }, { type: 'order.reopened' }]);
+    expect(after(one.order, [back]).steps).toEqual([undefined]);
+
+    const decided = ask(delivered(), { type: 'refund', amount: 300, reason: 'worn', return_id: 'rtn_9' }).order;
+    const received = after(decided, [back]);
+    expect(typesOf(received.says)).toEqual([]);
+    expect(received.order.journey.returns).toMatchObject([{ return_id: 'rtn_9', lines: [A(1)] }]);
+  });
 });

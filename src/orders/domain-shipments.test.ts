@@ -285,9 +285,16 @@ describe('a parcel that does not arrive', () => {
     expect([typesOf(closed.says), isFinished(closed.order)]).toEqual([['order.closed'], true]);
   });
 
-  test('come back: the warehouse must receive it', () => {
+  test('come back: the return refunds it, and then the order is closed', () => {
     const back = after(shipped, [answer('shipment.returned', { lines: [A(2), B(1)], over: true })]).order;
     expect(explain(back, DEADLINES)).toMatchObject([{ blocker: 'came_back', owner: 'warehouse' }]);
+    const goods = [A(2), B(1)].map((line) => ({ ...line, reason: 'refused' }));
+    const received = after(back, [answer('return.received', { parcel_id: 'prc_1', lines: goods })]);
+    expect(received.says).toMatchObject([{ type: 'payment.refund', data: { amount: 2_250 } }]);
+    expect(received.order.total).toBe(0);
+    const refund_id = received.order.journey.refunds![0]!.refund_id;
+    const { order, says } = after(received.order, [answer('payment.refunded', { refund_id, amount: 2_250 })]);
+    expect([typesOf(says), isFinished(order)]).toEqual([['order.closed'], true]);
   });
 });
 
