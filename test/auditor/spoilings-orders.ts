@@ -40,8 +40,23 @@ export const ORDER_SPOILINGS: readonly Spoiling[] = [
   {
     what: 'a shipment of several that has not left',
     service: 'orders',
-    sql: shipment({ state: 'shipped' }),
+    sql: shipment({ state: 'shipped', amount: 1100, paid: true }),
     says: { O8: 'order ord_ready: shp_ready in_transit / shp_ready ready' },
+  },
+  {
+    what: 'a shipment of several that left unpaid',
+    service: 'orders',
+    sql: shipment({ state: 'shipped', amount: 1200 }),
+    says: {
+      O7: 'order ord_ready: each shipment that left paid for / shp_ready has left unpaid, captured 1100 for 1200',
+      O8: 'order ord_ready: shp_ready in_transit / shp_ready ready',
+    },
+  },
+  {
+    what: 'money an order believes to be captured',
+    service: 'orders',
+    sql: more({ money: { held: 0, captured: 1100, external: 100, refunded: 0 } }),
+    says: { O6: 'order ord_ready: at least captured 1000, refunded 0 / captured 0, refunded 0' },
   },
   {
     what: 'a shipment of several that waits for ever',
