@@ -145,7 +145,13 @@ export const SETTINGS = {
 } as const;
 
 /** Settings with a password in them: `NAME_FILE` may name a file that holds the value, as secrets of containers are. */
-export const SECRETS = ['DATABASE_URL', 'AMQP_URL', 'SMTP_URL', 'STRIPE_API_KEY', 'OTEL_EXPORTER_OTLP_HEADERS'] as const satisfies readonly (keyof typeof SETTINGS)[];
+export const SECRETS = [
+  'DATABASE_URL',
+  'AMQP_URL',
+  'SMTP_URL',
+  'STRIPE_API_KEY',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+] as const satisfies readonly (keyof typeof SETTINGS)[];
 
 type Name = keyof typeof SETTINGS;
 /** A setting without a default may be absent. */

@@ -82,6 +82,29 @@ onEveryGround((ground) => {
     expect(events.items).toHaveLength(4);
   });
 
+  test('an order of two warehouses is two shipments, and what one of them misses comes from the other', async () => {
+    const { id: second } = await app.post<{ id: string }>('/v1/warehouses', { name: 'Bremen', location: 'Bremen', priority: 900 });
+    await app.post('/v1/stock/receipts', { warehouse_id: second, lines: [{ sku: shop.sku, quantity: 5 }] });
+    const order = await shop.place({ lines: [{ sku: shop.sku, quantity: 12 }], allocation: { split: true, backorder: true } });
+    const those = (status: string, count: number) =>
+      app.until<{ items: readonly (Detail & { warehouse_id: string })[] }>(
+        `/v1/shipments?order_id=${order.id}&status=${status}`,
+        ({ items }) => items.length === count,
+      );
+    const [here] = (await those('ready', 2)).items.filter(({ warehouse_id }) => warehouse_id === shop.warehouse);
+    await app.post(`/v1/shipments/${here!.id}/pick`);
+    await app.post(`/v1/shipments/${here!.id}/short`, { lines: [{ line_id: here!.lines[0]!.line_id, quantity: 1 }], reason: 'it fell' });
+    await those('ready', 2); // what was to come from there, and the piece that is to come from there now
+    await app.post(`/v1/shipments/${here!.id}/pack`);
+    for (const status of ['packed', 'ready']) for (const { id } of (await app.get<{ items: Detail[] }>(`/v1/shipments?order_id=${order.id}&status=${status}`)).items) await app.post(`/v1/shipments/${id}/dispatch`); // oxfmt-ignore
+    for (const { id } of (await those('in_transit', 3)).items) await app.post(`/v1/shipments/${id}/deliver`);
+    await shop.reaches(order.id, 'delivered');
+    expect(await shop.payment(order.id)).toMatchObject({ held: 0, captured: order.total });
+    expect(
+      (await app.get<{ items: { on_hand: number }[] }>(`/v1/stock?sku=${shop.sku}`)).items.map(({ on_hand }) => on_hand).sort((a, b) => a - b),
+    ).toEqual([0, 2]);
+  });
+
   test('what a customer sends back is on the shelf again', async () => {
     const order = await shop.place();
     await shop.dispatch(await shop.shipment(order.id, 'ready'));
