@@ -174,7 +174,16 @@ const linesOf = statement<Id, AuditedLine & OfOrder>(
 );
 const reservationsOf = statement<Id, Omit<AuditedReservation, 'lines'> & OfOrder>(
   { id: 'text' },
-  (rows) => `select r.order_id, r.status, r.warehouse_id, r.updated_at from ${rows} join reservation r on r.order_id = row.id`,
+  // One in parts is told like an ordinary one: an order in one warehouse that may expire is kept so, and its order knows nothing of it.
+  (rows) => `
+    select r.order_id, r.warehouse_id,
+      case when r.status <> 'parted' then r.status
+        when exists (select 1 from reservation_part p where p.order_id = r.order_id and p.held > 0)
+          or exists (select 1 from stock_queue q where q.order_id = r.order_id) then 'held'
+        when exists (select 1 from reservation_part p where p.order_id = r.order_id and p.gone > 0) then 'committed' else 'released' end as status,
+      (select case when max(p.updated_at) > r.updated_at then max(p.updated_at) else r.updated_at end
+       from reservation_part p where p.order_id = r.order_id) as updated_at
+    from ${rows} join reservation r on r.order_id = row.id`,
 );
 const reservedLinesOf = statement<Id, AuditedReservation['lines'][number] & OfOrder>(
   { id: 'text' },

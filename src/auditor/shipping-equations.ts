@@ -156,7 +156,8 @@ function goneWithTheirShipment(journey: Journey): Finding {
   const gone =
     reservation?.status === 'committed'
       ? reservation.lines.map(({ id, quantity }) => ({ shipment_id: ordinary, warehouse_id: reservation.warehouse_id, line_id: id, quantity }))
-      : departures;
+      : // What an ordinary reservation was before it was edited left with the ordinary shipment.
+        departures.map((one) => (one.shipment_id === 'all' ? { ...one, shipment_id: ordinary } : one));
   for (const [shipment_id, pieces] of Map.groupBy(gone, (one) => one.shipment_id)) {
     const shipment = shipments.find(({ id }) => id === shipment_id);
     const there = shipment === undefined ? new Map<string, number>() : shipped(shipment);

@@ -2,6 +2,7 @@
  * Stock: what lies where, held against the ledger that says how it got there.
  */
 import { type Equation, rows } from './equation.ts';
+import { PARTS_EQUATIONS, plannedIsReserved } from './stock-parts.ts';
 import { ACCOUNTS, changeOf } from './stock-walk.ts';
 
 /** `available 3, reserved 0, unavailable 0` */
@@ -16,11 +17,11 @@ const chunkOfLevels = `
 const levelSubject = `'stock of ' || c.sku || ' in ' || c.warehouse_id`;
 
 /**
- * For each order and sku: what its reservation lists while it is in `status`, and what the ledger moved in its name. An order in whose
+ * For each order and sku: what its reservation lists while it is in `status` (of one in parts, its parts), and what the ledger moved in its name. An order in whose
  * name something moved without a reservation is met as well. "Exists", because SQLite reads a join from the longer side: all reservations,
  * for each chunk.
  */
-const reservedAndMoved = (status: string, moved: string): string => `
+const reservedAndMoved = (status: 'held' | 'committed', moved: string): string => `
   with chunk as (
     select order_id from (select order_id from reservation where order_id > $1 order by order_id limit $2) as a
     union
@@ -31,6 +32,10 @@ const reservedAndMoved = (status: string, moved: string): string => `
     select l.order_id, l.sku, sum(l.quantity) as pieces from reservation_line l
     where l.order_id in (select c.order_id from chunk c where exists (select 1 from reservation r where r.order_id = c.order_id and r.status = '${status}'))
     group by l.order_id, l.sku
+    union all
+    select part.order_id, part.sku, sum(part.${status === 'held' ? 'held' : 'gone'}) from reservation_part part
+    where part.order_id in (select c.order_id from chunk c where exists (select 1 from reservation r where r.order_id = c.order_id and r.status = 'parted'))
+    group by part.order_id, part.sku
   ),
   moved as (
     select p.ref_id as order_id, p.sku, sum(${moved}) as pieces from stock_posting p
@@ -76,12 +81,12 @@ export const STOCK_EQUATIONS: readonly Equation[] = [
   },
   {
     id: 'S5',
-    title: 'What is reserved in the name of an order is what its held reservation lists.',
-    checks: [rows('inventory', 1, reservedAndMoved('held', changeOf('reserved')))],
+    title: 'What is reserved in the name of an order, or of a transfer, is what it holds.',
+    checks: [rows('inventory', 1, reservedAndMoved('held', changeOf('reserved'))), plannedIsReserved],
   },
   {
     id: 'H2',
-    title: 'What left the building in the name of an order is what its committed reservation lists, once.',
+    title: 'What left the building in the name of an order is what its reservation says has gone, once.',
     checks: [
       rows(
         'inventory',
@@ -90,4 +95,5 @@ export const STOCK_EQUATIONS: readonly Equation[] = [
       ),
     ],
   },
+  ...PARTS_EQUATIONS,
 ];

@@ -18,7 +18,7 @@ export const ACCOUNTS = ['available', 'reserved', 'unavailable'] as const;
 type Account = (typeof ACCOUNTS)[number];
 
 interface Sums extends Record<Account, number> {
-  /** What came from the outside less what went there. */
+  /** What came from beyond the warehouses less what went there. */
   inflow: number;
 }
 interface SumRow extends Readonly<Sums> {
@@ -46,7 +46,9 @@ export interface StockWalk {
 /** What a posting changes about an account. */
 export const changeOf = (account: Account): string =>
   `case when p.to_account = '${account}' then p.quantity when p.from_account = '${account}' then -p.quantity else 0 end`;
-const INFLOW = `case when p.from_account like 'outside:%' then p.quantity else 0 end - case when p.to_account like 'outside:%' then p.quantity else 0 end`;
+// What is under way in a transfer is not in any warehouse; S6 follows it there.
+const WITHIN = `(${ACCOUNTS.map((account) => `'${account}'`).join(', ')})`;
+const INFLOW = `case when p.from_account in ${WITHIN} then 0 else p.quantity end - case when p.to_account in ${WITHIN} then 0 else p.quantity end`;
 const SUMS = [
   ...ACCOUNTS.map((account) => `cast(sum(${changeOf(account)}) as bigint) as ${account}`),
   `cast(sum(${INFLOW}) as bigint) as inflow`,

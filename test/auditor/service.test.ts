@@ -64,6 +64,6 @@ describe('GET /v1/audit', () => {
     const text = await metrics.registry.metrics();
     expect(text).toContain('waybill_audit_violations{equation="S1"} 1');
     expect(text).toContain('waybill_audit_violations{equation="S2"} 0');
-    expect(text).toMatch(/waybill_audit_rows\{equation="O1"\} 4\b/);
+    expect(text).toMatch(/waybill_audit_rows\{equation="O1"\} 5\b/);
   });
 });

@@ -65,7 +65,10 @@ export const SHIPPING_SPOILINGS: readonly Spoiling[] = [
     service: 'inventory',
     sql: `insert into stock_return (order_id, return_id, line_id, disposition, warehouse_id, sku, quantity, created_at)
       values ('ord_gone', 'rtn_9', 'lin_ord_gone', 'restock', 'whs_1', 'A', 1, 1)`,
-    says: { H3: 'order ord_gone, return rtn_9: a return / no such return' },
+    says: {
+      H3: 'order ord_gone, return rtn_9: a return / no such return',
+      H5: 'order ord_gone: 0 back, no more than gone / 1 back, no more than gone',
+    },
   },
   {
     what: 'a return that was received and not taken back',

@@ -2,6 +2,7 @@
 import { NOW, type ServiceName } from './books.ts';
 import { ORDER_SPOILINGS } from './spoilings-orders.ts';
 import { SHIPPING_SPOILINGS } from './spoilings-shipping.ts';
+import { STOCK_SPOILINGS } from './spoilings-stock.ts';
 
 export interface Spoiling {
   readonly what: string;
@@ -273,4 +274,4 @@ const OTHERS: readonly Spoiling[] = [
   },
 ];
 
-export const SPOILINGS: readonly Spoiling[] = [...OTHERS, ...ORDER_SPOILINGS, ...SHIPPING_SPOILINGS];
+export const SPOILINGS: readonly Spoiling[] = [...OTHERS, ...STOCK_SPOILINGS, ...ORDER_SPOILINGS, ...SHIPPING_SPOILINGS];
