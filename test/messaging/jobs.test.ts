@@ -160,6 +160,10 @@ describe.each(databases())('jobs over dead letters on $name', (database) => {
     const sequences = (): string[] => sent().map(({ subject, sequence }) => `${subject}${sequence}`);
     await until('the first of each stream is sent', () => sent().length === 2);
     expect(sequences().toSorted()).toEqual(['a1', 'b1']);
+    await bury(letters(1));
+    const last = (await deadLetters.list(db(), {}, undefined, 1)).items[0]!.id;
+    await reaches(await create({ action: 'discard', selection: { ids: [last] } }), 'done'); // so the first job has had its turn again
+    expect(sequences()).toHaveLength(2);
     for (const next of ['a2', 'a3']) {
       await returned(sent().length - delivered);
       await until(`${next} is sent`, () => sequences().at(-1) === next);
@@ -232,19 +236,21 @@ describe.each(databases())('jobs over dead letters on $name', (database) => {
 
   it('a selection of many pieces is whole, and holds nothing that was opened after it was asked for', async () => {
     await open('hand');
-    await bury(letters(4_500), 'a common error');
+    const common = letters(4_500);
+    await bury(common, 'a common error');
     await bury(letters(3, 5_000), 'a rare one');
     const rare = (await deadLetters.list(db(), {}, undefined, 1)).items[0]!.fingerprint;
     const everything = await create({ action: 'discard', selection: { code: 'internal' } });
     expect(await job(everything)).toMatchObject({ total: 2_000, selected_to: expect.stringMatching(/^dl_/) });
     bench.world.advance(1_000);
     await bury(letters(3), 'again'); // other messages about the same subjects
+    await bury(common.slice(-1), 'a common error'); // opened again, and not written down yet
     const few = await create({ selection: { fingerprint: rare } });
     expect(await job(few)).toMatchObject({ total: 3, selected_to: null });
     await order(few, 'cancel');
     await work();
-    expect(await reaches(everything, 'done')).toMatchObject({ total: 4_503, discarded: 4_503, selected_to: null });
-    expect(await statuses()).toEqual({ discarded: 4_503, open: 3 });
+    expect(await reaches(everything, 'done')).toMatchObject({ total: 4_502, discarded: 4_502, selected_to: null });
+    expect(await statuses()).toEqual({ discarded: 4_502, open: 4 });
   });
 
   it('takes the ones named, whatever else there is, and refuses what is not there or fits nothing', async () => {
