@@ -4,6 +4,7 @@ import type { Environment } from '../../src/config.ts';
 import { type TestApp, startApp } from '../support/app.ts';
 import { ask, postgresUrl, throwAwayName } from '../support/databases.ts';
 import { rabbitUrl, removeTopology, throwAwayPrefix } from '../support/rabbit.ts';
+import { until } from '../support/server.ts';
 import { PRICE, type Shop, openShop } from '../support/shop.ts';
 
 const SERVICES = ['orders', 'payments', 'inventory', 'shipping', 'notifications'];
@@ -73,6 +74,24 @@ describe.skipIf(rabbitUrl === undefined)('over RabbitMQ', () => {
     afterEach(async () => {
       for (const app of apps.splice(0).reverse()) await app.stop();
       await ask(postgresUrl!, `drop database if exists ${database} with (force)`);
+    });
+
+    test('without a relay orders are taken until too much waits to be published; with one, every order taken goes on', async () => {
+      const doors = await start({ ...shared, PARTS: 'api', SHED_OUTBOX: '40' });
+      const shop = await openShop(doors, { stock: 1_000 });
+      const taken: string[] = [];
+      const refused = await until(async () => {
+        const body = { customer: { id: 'c-1' }, currency: 'EUR', lines: [{ sku: shop.sku, quantity: 1 }] };
+        const answer = await doors.ask<{ id: string; code?: string }>('POST', '/v1/orders', body);
+        if (answer.status === 201) taken.push(answer.body.id);
+        return answer.status === 201 ? undefined : answer;
+      }, 'an order is refused');
+      expect([refused.status, refused.body.code]).toEqual([503, 'overloaded']);
+      expect(taken.length).toBeGreaterThan(10);
+      await start({ ...shared, PARTS: 'relay,worker' });
+      for (const id of taken) await shop.shipment(id, 'ready');
+      expect(await shop.level()).toMatchObject({ reserved: taken.length });
+      await until(async () => ((await doors.ask('GET', '/health')).status === 200 ? true : undefined), 'all is well');
     });
 
     test('three processes: the doors, and two that carry and work', async () => {
