@@ -103,8 +103,11 @@ export async function recordFailure(
   const before = message.attempt ?? 0;
   const [known] = await tx.run(findFailures, [{ message_id: message.id }]);
   await forgetAttempts(tx, [message]);
-  if (known !== undefined && known.attempts > before) return 'superseded'; // a later attempt is already on its way
-  if (message.redrive !== undefined && !(await isRedriving(tx, message.redrive))) return 'superseded'; // another copy of it was settled
+  const superseded =
+    message.redrive === undefined
+      ? known !== undefined && known.attempts > before // a later attempt is already on its way
+      : !(await isRedriving(tx, message.redrive)); // another copy of it was settled
+  if (superseded) return 'superseded';
   const attempts = before + 1;
   const delay = message.redrive === undefined ? delayAfter(classOf(thrown), attempts, world.random()) : undefined;
   if (delay === undefined) {

@@ -85,6 +85,16 @@ describe.each(databases())('dead letters on $name', (database) => {
     ]);
   });
 
+  it('a redriven message that fails is open again, whatever retries of a stray copy are on their way', async () => {
+    const [letter] = await bury('o1');
+    await station.mailbox.write(async (unit) => {
+      await unit.tx.raw('insert into failure (message_id, attempts, first_at, last_at) values ($1, 3, 1, 1)', [letter!.message_id]);
+    });
+    await redrive(letter!.id);
+    await returned();
+    expect(await deadLetters.get(db(), letter!.id)).toMatchObject({ status: 'open', redrives: 1 });
+  });
+
   it('a message that breaks its contract breaks it when it is redriven, too, however it is delivered', async () => {
     await transport.deliver([command('o1', { data: { order_id: 7 } })]);
     const [letter] = (await deadLetters.list(db(), {}, undefined, 200)).items;
