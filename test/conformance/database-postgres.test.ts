@@ -172,6 +172,25 @@ describe.skipIf(postgresUrl === undefined)('PostgreSQL', () => {
     await Promise.all(starters.map((db) => db.close()));
   });
 
+  it('a server that takes no writes for now, as after a fail-over, is told as away; reading goes on, and writing when it takes them again', async () => {
+    const schema = throwAwayName();
+    const db = openPostgres({ name: 'test', url, schema, poolMax: 1 }); // one session, so that what is told it holds for all
+    onTestFinished(async () => {
+      await db.close();
+      await ask(url, `drop schema if exists ${schema} cascade`);
+    });
+    await db.script('create table thing (n integer)');
+    const sessionIs = (mode: 'read only' | 'read write'): Promise<unknown> =>
+      db.write((tx) => tx.script(`set session characteristics as transaction ${mode}`));
+    const write = (): Promise<unknown> => db.write((tx) => tx.raw('insert into thing (n) values (1)'));
+    await sessionIs('read only');
+    await expect(write()).rejects.toSatisfy(failsWith('unavailable'));
+    expect(await db.read.raw('select n from thing')).toEqual([]);
+    await sessionIs('read write');
+    await write();
+    expect(await db.read.raw('select n from thing')).toEqual([{ n: 1 }]);
+  });
+
   it('a server that is away is told as such, and found when it is back', async () => {
     const db = openPostgres({ name: 'test', url: 'postgres://127.0.0.1:1/nowhere', schema: 'x' });
     onTestFinished(() => db.close());
