@@ -26,7 +26,7 @@ export const SHIPPING_SPOILINGS: readonly Spoiling[] = [
     sql: `update shipment set status = 'ready' where id = 'shp_gone'`,
     says: {
       O8: 'order ord_gone: shipment delivered / shipment ready',
-      H1: 'order ord_gone: shp_gone has left whs_1 with what stock counts as gone / shp_gone is ready',
+      H1: 'order ord_gone: a shipment has left whs_1 with what stock counts as gone / shp_gone ready from whs_1',
       P2: 'shipment shp_gone: delivered / ready',
     },
   },
@@ -49,7 +49,7 @@ export const SHIPPING_SPOILINGS: readonly Spoiling[] = [
     service: 'inventory',
     sql: `insert into reservation_departure (order_id, shipment_id, line_id, warehouse_id, sku, quantity, created_at)
       values ('ord_ready', 'shp_ready', 'lin_ord_ready', 'whs_1', 'A', 2, 1)`,
-    says: { H1: 'order ord_ready: shp_ready has left whs_1 with what stock counts as gone / shp_ready is ready' },
+    says: { H1: 'order ord_ready: shp_ready has left whs_1 with what stock counts as gone / shp_ready ready from whs_1' },
   },
   {
     what: 'a shipment that left from elsewhere',
@@ -57,7 +57,7 @@ export const SHIPPING_SPOILINGS: readonly Spoiling[] = [
     sql: `update shipment set warehouse_id = 'whs_2' where id = 'shp_gone'`,
     says: {
       O3: 'order ord_gone: shp_gone from whs_1: A × 2 / shp_gone from whs_2: A × 2',
-      H1: 'order ord_gone: shp_gone has left whs_1 with what stock counts as gone / shp_gone left whs_2',
+      H1: 'order ord_gone: a shipment has left whs_1 with what stock counts as gone / shp_gone delivered from whs_2',
     },
   },
   {
@@ -88,7 +88,7 @@ export const SHIPPING_SPOILINGS: readonly Spoiling[] = [
     sql: `update shipment set shorted = '[{"line_id":"lin_ord_gone","sku":"A","quantity":1}]' where id = 'shp_gone'`,
     says: {
       P1: 'parcels of shp_gone, lin_ord_gone: 1 / 2',
-      H1: 'order ord_gone: shp_gone has left whs_1 with what stock counts as gone / shp_gone holds less',
+      H1: 'order ord_gone: a shipment has left whs_1 with what stock counts as gone / shp_gone delivered from whs_1',
     },
   },
   {
