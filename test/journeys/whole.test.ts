@@ -36,9 +36,6 @@ interface Whole {
   readonly refunds?: readonly unknown[];
 }
 
-/** These two speak of reservations in one warehouse; the audit has no words for those in parts yet. */
-const ORDINARY_ONLY: ReadonlySet<string> = new Set(['S5', 'H2']);
-
 onEveryGround((ground) => {
   let opened: OpenGround;
   let app: TestApp;
@@ -57,7 +54,7 @@ onEveryGround((ground) => {
   });
   afterEach(async () => {
     const audit = await shop.audit();
-    expect(audit.equations.filter(({ id, violations }) => violations > 0 && !ORDINARY_ONLY.has(id))).toEqual([]);
+    expect(audit.equations.filter(({ violations }) => violations > 0)).toEqual([]);
     expect((await app.get<{ items: unknown[] }>('/v1/dead-letters')).items).toEqual([]);
   });
 
