@@ -144,37 +144,33 @@ function piecesOf(lines: Iterable<{ readonly line_id: string; readonly quantity:
   for (const { line_id, quantity } of lines) pieces.set(line_id, (pieces.get(line_id) ?? 0) + quantity);
   return pieces;
 }
+const linesOf = (pieces: ReadonlyMap<string, number>) => [...pieces].map(([line_id, quantity]) => ({ line_id, quantity }));
 const negative = (lines: readonly { readonly line_id: string; readonly quantity: number }[]) =>
   lines.map(({ line_id, quantity }) => ({ line_id, quantity: -quantity }));
 const shipped = ({ lines, shorted }: AuditedShipment): Map<string, number> => piecesOf([...lines, ...negative(shorted ?? [])]);
+
+/** For an ordinary reservation nobody wrote down with which shipment its goods left. */
+const SOME_SHIPMENT = 'all';
 
 /** Stock is told after the shipment has left; so what stock says has gone is found here, whatever is under way. */
 function goneWithTheirShipment(journey: Journey): Finding {
   const { reservation, departures, shipments } = journey;
   if (shipments === undefined || departures === undefined) return undefined;
-  const ordinary = `shp_${journey.order.id.slice(4)}`;
-  const gone =
-    reservation?.status === 'committed'
-      ? reservation.lines.map(({ id, quantity }) => ({ shipment_id: ordinary, warehouse_id: reservation.warehouse_id, line_id: id, quantity }))
-      : // What an ordinary reservation was before it was edited left with the ordinary shipment.
-        departures.map((one) => (one.shipment_id === 'all' ? { ...one, shipment_id: ordinary } : one));
-  for (const [shipment_id, pieces] of Map.groupBy(gone, (one) => one.shipment_id)) {
-    const shipment = shipments.find(({ id }) => id === shipment_id);
-    const there = shipment === undefined ? new Map<string, number>() : shipped(shipment);
-    const expected = `${shipment_id} has left ${pieces[0]!.warehouse_id} with what stock counts as gone`;
-    const fits = [...piecesOf(pieces)].every(([line_id, quantity]) => (there.get(line_id) ?? 0) >= quantity);
-    const found =
-      shipment === undefined
-        ? 'no such shipment'
-        : !LEFT.has(shipment.status)
-          ? `${shipment_id} is ${shipment.status}`
-          : shipment.warehouse_id !== pieces[0]!.warehouse_id
-            ? `${shipment_id} left ${shipment.warehouse_id}`
-            : fits
-              ? expected
-              : `${shipment_id} holds less`;
-    const finding = about(journey, '', expected, found);
-    if (finding !== undefined) return finding;
+  const whole =
+    reservation?.status === 'committed' && departures.length === 0
+      ? reservation.lines.map(({ id, quantity }) => ({ shipment_id: SOME_SHIPMENT, warehouse_id: reservation.warehouse_id, line_id: id, quantity }))
+      : departures;
+  for (const [name, pieces] of Map.groupBy(whole, ({ shipment_id }) => shipment_id)) {
+    const { warehouse_id } = pieces[0]!;
+    const theirs = shipments.filter(({ id }) => name === SOME_SHIPMENT || id === name);
+    const there = piecesOf(
+      theirs
+        .filter((shipment) => LEFT.has(shipment.status) && shipment.warehouse_id === warehouse_id)
+        .flatMap((shipment) => linesOf(shipped(shipment))),
+    );
+    if ([...piecesOf(pieces)].every(([line_id, quantity]) => (there.get(line_id) ?? 0) >= quantity)) continue;
+    const found = theirs.map(({ id, status, warehouse_id: from }) => `${id} ${status} from ${from}`).join(', ') || 'no such shipment';
+    return about(journey, '', `${name === SOME_SHIPMENT ? 'a shipment' : name} has left ${warehouse_id} with what stock counts as gone`, found);
   }
   return undefined;
 }
@@ -208,7 +204,7 @@ function leftOnce(journey: Journey): Finding {
   const left = shipments
     .filter(({ status }) => LEFT.has(status))
     .flatMap((shipment) => [
-      ...[...shipped(shipment)].map(([line_id, quantity]) => ({ line_id, quantity })),
+      ...linesOf(shipped(shipment)),
       ...negative(shipment.parcels.filter(({ status }) => status === 'lost' || status === 'returned').flatMap((parcel) => parcel.lines)),
     ]);
   const most = 'no more than was ordered';
