@@ -79,6 +79,7 @@ const EXPECTED: Record<string, { readonly here?: Moved; readonly elsewhere?: str
   waybill_consumer_batch_seconds: { here: counted },
   waybill_message_failures_total: { elsewhere: METERING },
   waybill_suspect_deliveries_total: { elsewhere: METERING },
+  waybill_gaps_overdue: { here: quiet, elsewhere: METERING },
   waybill_parked_messages: { here: quiet, elsewhere: METERING },
   waybill_parked_oldest_seconds: { here: quiet, elsewhere: METERING },
   waybill_timers_overdue: { here: quiet, elsewhere: METERING },
