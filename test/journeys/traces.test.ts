@@ -1,32 +1,27 @@
-/** One trace from POST /v1/orders to the notification, on both transports; and out of a process of its own, by settings alone. */
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+/** One trace from POST /v1/orders to the notification, on every ground; and out of a process of its own, by settings alone. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type TestApp, startApp } from '../support/app.ts';
-import { rabbitUrl, removeTopology, throwAwayPrefix } from '../support/rabbit.ts';
+import { type OpenGround, onEveryGround } from '../support/grounds.ts';
 import { startServer, until } from '../support/server.ts';
 import { openShop } from '../support/shop.ts';
 import { type SeenSpan, type SeenTraces, keepTraces, openCollector } from '../support/tracing.ts';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const CALLER = '00f067aa0ba902b7';
-const SERVICES = ['orders', 'payments', 'inventory', 'shipping', 'notifications'];
 
-const transports = [
-  { name: 'the embedded bus', rabbit: false },
-  { name: 'RabbitMQ', rabbit: true },
-].filter(({ rabbit }) => !rabbit || rabbitUrl !== undefined);
-
-describe.each(transports)('over $name', ({ rabbit }) => {
+onEveryGround((ground) => {
+  let opened: OpenGround;
   let traces: SeenTraces;
   let app: TestApp;
-  const prefix = throwAwayPrefix();
   beforeEach(async () => {
+    opened = await ground.open();
     traces = keepTraces();
-    app = await startApp({ telemetry: traces.telemetry, settings: rabbit ? { AMQP_URL: rabbitUrl, AMQP_PREFIX: prefix } : {} });
+    app = await startApp({ telemetry: traces.telemetry, settings: opened.settings });
   });
   afterEach(async () => {
-    await app.stop();
+    await app?.stop();
     await traces.stop();
-    if (rabbit) await removeTopology(rabbitUrl!, prefix, SERVICES);
+    await opened?.remove();
   });
 
   /** Names from the root of the trace down to a span. */
