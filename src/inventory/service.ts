@@ -3,6 +3,7 @@ import type { Telemetry } from '../kernel/telemetry.ts';
 import type { Mailbox } from '../messaging/mailbox.ts';
 import { type Service, subscription } from '../messaging/service.ts';
 import { catalogueRoutes } from './api.ts';
+import { allocationRoutes } from './api-allocations.ts';
 import { stockRoutes } from './api-stock.ts';
 import { transferRoutes } from './api-transfers.ts';
 import { moveStock } from './use-cases.ts';
@@ -17,7 +18,7 @@ export function inventoryService({ mailbox }: { readonly mailbox: Mailbox; reado
   return {
     name: 'inventory',
     migrations: new URL('migrations/', import.meta.url),
-    routes: [...catalogueRoutes(mailbox), ...stockRoutes(mailbox), ...transferRoutes(mailbox)],
+    routes: [...catalogueRoutes(mailbox), ...stockRoutes(mailbox), ...allocationRoutes(mailbox), ...transferRoutes(mailbox)],
     subscriptions: [
       // One handler for all: commands about one order keep their order, and share the locks on its levels.
       subscription({

@@ -56,6 +56,7 @@ export const CATALOGUE = {
   warehouse_in_use: entry('conflict', false, 'The warehouse still holds stock, or a transfer from or to it is not over.', 'Transfer or adjust the stock to zero, and end its transfers, first.'),
   stock_insufficient: entry('conflict', false, 'There is less available stock than the request takes.', 'Look at GET /v1/stock and ask for less.'),
   stock_changed: entry('conflict', false, 'The stock has changed since the count began.', 'Count again and send the new expected_on_hand.'),
+  reservation_not_found: entry('not_found', false, 'Nothing was ever asked of stock for this order.', 'Look at the order; it may not have come to stock yet.'),
   transfer_not_found: entry('not_found', false, 'There is no transfer with this id.', 'Look for it with GET /v1/transfers.'),
   transfer_state: entry('conflict', false, 'The transfer is not in a state that allows this.', 'Read the transfer; its status and its lines say what is possible.'),
   // Orders
