@@ -25,7 +25,7 @@ const pieces = z.object({ sku: skuSchema, quantity: quantitySchema });
 const linesOf = <Line extends z.ZodType>(line: Line) => z.array(line).min(1).max(LINES_MAX);
 const newSchema = z.object({
   from_warehouse_id: idSchema('whs'),
-  to_warehouse_id: idSchema('whs'),
+  to_warehouse_id: idSchema('whs').meta({ examples: ['whs_01k9v2c3d4e5f6g7h8j9k0m1n3'] }),
   reference: textSchema(200).optional().meta({ description: 'The number of the paper it goes with.' }),
   lines: linesOf(pieces).meta({ description: 'Each sku once. All of them or none.' }),
 });

@@ -37,6 +37,7 @@ const CLASSES: Partial<Record<ErrorCode, FailureClass>> = {
   conflict: 'transient',
   overloaded: 'transient',
   idempotency_in_progress: 'transient',
+  order_busy: 'transient',
   provider_unavailable: 'provider',
   catalogue_away: 'provider',
   contract_violation: 'contract',

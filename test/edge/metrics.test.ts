@@ -81,7 +81,6 @@ const EXPECTED: Record<string, { readonly here?: Moved; readonly elsewhere?: str
   waybill_suspect_deliveries_total: { elsewhere: METERING },
   waybill_gaps_overdue: { here: quiet, elsewhere: METERING },
   waybill_consumer_storms_total: { elsewhere: 'test/messaging/storm.test.ts' },
-  waybill_gaps_overdue: { here: quiet, elsewhere: METERING },
   waybill_parked_messages: { here: quiet, elsewhere: METERING },
   waybill_parked_oldest_seconds: { here: quiet, elsewhere: METERING },
   waybill_timers_overdue: { here: quiet, elsewhere: METERING },
