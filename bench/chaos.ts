@@ -76,6 +76,7 @@ function figuresOf({ shape, minutes, seed, nodes, faults, orders, requests, duty
     ...prefixed('requests ', requests),
     ...prefixed('dead letters redriven: ', duty.redriven),
     'orders resumed by a person': duty.resumed,
+    'processes that did die at a bad moment': ends.trapped,
     'starts that failed and were repeated': ends.failedStarts,
     'processes that died by themselves': ends.died,
     'seconds until all was at rest': settled,

@@ -58,7 +58,7 @@ export function openDoors({ parts }: Pick<Site, 'parts'>): Doors {
   const now = (): number => performance.now() - begun;
 
   function urlOf(service: ServiceName): string {
-    const doors = parts.filter(({ services, answers }) => answers && services.includes(service));
+    const doors = parts.filter(({ services, does }) => does.includes('api') && services.includes(service));
     return `http://127.0.0.1:${doors[(turn += 1) % doors.length]!.lines.clients.port}`;
   }
 

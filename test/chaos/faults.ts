@@ -1,8 +1,9 @@
 /** What can be done to a site, by kind: how it is begun, and how it ends. Each ends by itself and leaves everything whole. */
+import { FAILPOINTS, type Failpoint } from '../../src/kernel/failpoints.ts';
 import type { PrivateBroker } from '../support/broker.ts';
 import type { Proxy } from '../support/proxy.ts';
-import { pause } from './kept.ts';
-import type { Site } from './site.ts';
+import { type Kept, pause } from './kept.ts';
+import type { Part, Site } from './site.ts';
 import type { Trouble } from './storm.ts';
 
 /** Everything that can go wrong with a site. */
@@ -14,42 +15,45 @@ type Strike = (ms: number) => Promise<void>;
 const each = <Thing>(things: readonly Thing[], nameOf: (thing: Thing, i: number) => string, strike: (thing: Thing) => Strike): Map<string, Strike> =>
   new Map(things.map((thing, i) => [nameOf(thing, i), strike(thing)]));
 
+/** Where a process comes by, and may be made to kill itself. Nobody comes by where only dead letters are dealt with. */
+function placesOf({ services, does, lines }: Part): Failpoint[] {
+  const calls = services.some((name) => name === 'payments' || name === 'shipping' || name === 'notifications');
+  const comesBy: Readonly<Record<string, boolean>> = {
+    unit: true,
+    relay: does.includes('relay'),
+    scheduler: does.includes('relay') && services.includes('orders'),
+    bus: lines.broker === undefined,
+    consumer: does.includes('worker'),
+    task: does.includes('worker') && calls,
+  };
+  return FAILPOINTS.filter((place) => comesBy[place.slice(0, place.indexOf('.'))]);
+}
+/** It kills itself at one of the first so many times. */
+const TRAP_HITS = 40;
+
 function processTroubles({ parts }: Site): Trouble[] {
   const all = parts.map((part) => part.process);
   const lane = 'process';
+  const to = (strike: (one: Kept) => Strike): Map<string, Strike> => each(all, ({ name }) => name, strike);
+  const traps = parts.flatMap((part) => placesOf(part).map((place) => ({ one: part.process, place })));
   return [
+    { kind: 'process killed', lane, turns: 2, lasts: [50, 4_000], targets: to((one) => (ms) => one.kill(ms)) },
     {
-      kind: 'process killed',
+      kind: 'process killed at a bad moment',
       lane,
-      turns: 3,
-      lasts: [50, 4_000],
+      turns: 4,
+      lasts: [1, TRAP_HITS],
       targets: each(
-        all,
-        ({ name }) => name,
-        (one) => (ms) => one.kill(ms),
+        traps,
+        ({ one, place }) => `${one.name} at ${place}`,
+        ({ one, place }) =>
+          (hit) =>
+            one.trap(`${place}=kill@${hit}`),
       ),
     },
     // Longer than the lease of a relay, now and then.
-    {
-      kind: 'process frozen',
-      lane,
-      lasts: [500, 18_000],
-      targets: each(
-        all,
-        ({ name }) => name,
-        (one) => (ms) => one.freeze(ms),
-      ),
-    },
-    {
-      kind: 'process restarted',
-      lane,
-      lasts: [0, 0],
-      targets: each(
-        all,
-        ({ name }) => name,
-        (one) => () => one.restart(),
-      ),
-    },
+    { kind: 'process frozen', lane, lasts: [500, 18_000], targets: to((one) => (ms) => one.freeze(ms)) },
+    { kind: 'process restarted', lane, lasts: [0, 0], targets: to((one) => () => one.restart()) },
   ];
 }
 

@@ -5,10 +5,11 @@
  *        redrives and resumes, nothing moves any more ──> compare ──> drop
  */
 import { cp } from 'node:fs/promises';
+import { until } from '../support/server.ts';
 import { openDoors } from './doors.ts';
 import { troublesOf } from './faults.ts';
 import { type Verdict, verdictOf } from './history.ts';
-import { pause } from './kept.ts';
+import { type Ends, pause } from './kept.ts';
 import { type Counts, type Load, furnish, salesIn, startLoad } from './load.ts';
 import { type Shape, type Site, openSite } from './site.ts';
 import { startStorm } from './storm.ts';
@@ -16,6 +17,10 @@ import { type Duty, askForGoods, countBy, isAtRest, onDuty, truthOf } from './tr
 
 /** What does not come to rest in this time after the storm is stuck. */
 const SETTLE_MS = 180_000;
+/** How long processes may take to start when the storm is over. */
+const WHOLE_MS = 180_000;
+/** Seconds. */
+const COMPARE_S = 120;
 const CALM_MS = 3_000;
 const TELL_MS = 1_000;
 
@@ -54,8 +59,8 @@ export interface ChaosReport {
   readonly orders: Readonly<Record<string, number>>;
   readonly requests: Readonly<Record<string, number>>;
   readonly duty: Duty;
-  /** Processes that ended without having been made to: once they were ready, and before. */
-  readonly ends: { readonly died: number; readonly failedStarts: number };
+  /** Of all processes. */
+  readonly ends: Ends;
   /** Seconds until nothing moved any more, after the storm. */
   readonly settled: number;
   /** Answers no outage explains. */
@@ -89,16 +94,16 @@ async function storm(site: Site, options: ChaosOptions): Promise<ChaosReport> {
   try {
     await Promise.race([pause(minutes * 60_000), trouble.failed]);
     await trouble.end();
-    await Promise.all(site.parts.map((part) => part.process.ready()));
+    await wholeAgain(site);
     phase = 'settling';
     const begun = doors.now();
     const duty = await settle(site, load, doors.giveUp);
     const settled = Math.round((doors.now() - begun) / 1_000);
     phase = 'comparing';
-    const truth = await truthOf(site);
+    const truth = await until(() => truthOf(site).catch(() => undefined), 'the system says what there is', COMPARE_S);
     const verdict = verdictOf(load.history(), truth);
     const ends = site.parts.map((part) => part.process.ends());
-    const sum = (name: 'died' | 'failedStarts'): number => ends.reduce((total, one) => total + one[name], 0);
+    const sum = (name: keyof Ends): number => ends.reduce((total, one) => total + one[name], 0);
     return {
       shape,
       minutes,
@@ -108,7 +113,7 @@ async function storm(site: Site, options: ChaosOptions): Promise<ChaosReport> {
       orders: countBy(truth.orders, ({ status, status_reason }) => (status_reason === null ? status : `${status}, ${status_reason}`)),
       requests: countBy(doors.calls, ({ outcome }) => outcome),
       duty,
-      ends: { died: sum('died'), failedStarts: sum('failedStarts') },
+      ends: { died: sum('died'), failedStarts: sum('failedStarts'), trapped: sum('trapped') },
       settled,
       strange: { count: doors.strange.length, examples: doors.strange.slice(0, 5) },
       verdict,
@@ -119,22 +124,34 @@ async function storm(site: Site, options: ChaosOptions): Promise<ChaosReport> {
   }
 }
 
+/** All processes are ready, and none has a trap set. */
+async function wholeAgain({ parts }: Site): Promise<void> {
+  const ready = Promise.all(parts.map((part) => part.process.disarm().then(part.process.ready)));
+  const late = pause(WHOLE_MS).then(() => Promise.reject(new Error('not all processes are ready again')));
+  await Promise.race([ready, late]);
+}
+
 /** Everybody who must act acts, until nothing moves any more or the time is over. */
 async function settle(site: Site, load: Load, giveUp: () => void): Promise<Duty> {
-  const end = performance.now() + SETTLE_MS;
-  let closed = false;
-  const closing = load.close().then(() => (closed = true));
   const redriven: Record<string, number> = {};
   let resumed = 0;
-  while (performance.now() < end) {
+  let closed = false;
+  const closing = load.close().then(() => (closed = true));
+
+  /** One round; whether nothing is left to be done. */
+  async function round(): Promise<boolean> {
     const duty = await onDuty(site);
     for (const [what, count] of Object.entries(duty.redriven)) redriven[what] = (redriven[what] ?? 0) + count;
     resumed += duty.resumed;
-    if (closed && (await isAtRest(site))) {
-      const late = await askForGoods(site);
-      if (late === 0) break;
-      resumed += late;
-    }
+    if (!closed || !(await isAtRest(site))) return false;
+    const late = await askForGoods(site);
+    resumed += late;
+    return late === 0;
+  }
+
+  const end = performance.now() + SETTLE_MS;
+  while (performance.now() < end) {
+    if (await round().catch(() => false)) break; // a process that dies now is told of at the end
     await pause(1_000);
   }
   giveUp();

@@ -9,7 +9,7 @@
  */
 import { join } from 'node:path';
 import { mkdir } from 'node:fs/promises';
-import { type ServiceName, SERVICES } from '../../src/config.ts';
+import { type Part as Does, type ServiceName, SERVICES } from '../../src/config.ts';
 import { type PrivateBroker, startBroker } from '../support/broker.ts';
 import { type PrivateCluster, startCluster } from '../support/cluster.ts';
 import { type Leash, leash } from '../support/leash.ts';
@@ -25,8 +25,8 @@ export type Shape = (typeof SHAPES)[number];
 export interface Part {
   readonly process: Kept;
   readonly services: readonly ServiceName[];
-  /** Whether it answers the routes of its services. */
-  readonly answers: boolean;
+  /** What it runs of them. */
+  readonly does: readonly Does[];
   readonly lines: { readonly clients: Proxy; readonly database?: Proxy; readonly broker?: Proxy };
 }
 
@@ -53,16 +53,16 @@ export interface SiteOptions {
 }
 
 /** Who runs what. The doors and the work of orders apart, and two of each; payments twice; the others alone. */
-const SPLIT: readonly (readonly [string, ServiceName, string])[] = [
+const SPLIT: readonly (readonly [name: string, service: ServiceName, ...does: Does[]])[] = [
   ['orders-api-1', 'orders', 'api'],
   ['orders-api-2', 'orders', 'api'],
-  ['orders-work-1', 'orders', 'relay,worker'],
-  ['orders-work-2', 'orders', 'relay,worker'],
-  ['inventory', 'inventory', 'api,relay,worker'],
-  ['payments-1', 'payments', 'api,relay,worker'],
-  ['payments-2', 'payments', 'api,relay,worker'],
-  ['shipping', 'shipping', 'api,relay,worker'],
-  ['notifications', 'notifications', 'api,relay,worker'],
+  ['orders-work-1', 'orders', 'relay', 'worker'],
+  ['orders-work-2', 'orders', 'relay', 'worker'],
+  ['inventory', 'inventory', 'api', 'relay', 'worker'],
+  ['payments-1', 'payments', 'api', 'relay', 'worker'],
+  ['payments-2', 'payments', 'api', 'relay', 'worker'],
+  ['shipping', 'shipping', 'api', 'relay', 'worker'],
+  ['notifications', 'notifications', 'api', 'relay', 'worker'],
 ];
 
 /** Short, so that what waits in vain is seen within a run; longer than anything here is away. */
@@ -101,7 +101,12 @@ interface Ground extends Leash {
 type Opened = Pick<Site, 'parts' | 'postgres' | 'brokers' | 'away'>;
 
 async function openEmbedded(ground: Ground): Promise<Opened> {
-  const part = await openPart(ground, { name: 'waybill', services: SERVICES, answers: true, env: { DATA_DIR: join(ground.folder, 'data') } });
+  const part = await openPart(ground, {
+    name: 'waybill',
+    services: SERVICES,
+    does: ['api', 'relay', 'worker'],
+    env: { DATA_DIR: join(ground.folder, 'data') },
+  });
   return { parts: [part], postgres: undefined, brokers: [], away: new Set() };
 }
 
@@ -119,17 +124,17 @@ async function openSplit(ground: Ground, nodes: number): Promise<Opened> {
     return (there[(turn += 1) % there.length] ?? brokers[0]!).port;
   };
   const parts: Part[] = [];
-  for (const [name, service, does] of SPLIT) {
+  for (const [name, service, ...does] of SPLIT) {
     const database = await line(ground, postgres.port);
     const broker = await line(ground, nextNode);
     const env = {
       DATA_DIR: join(under, name),
       SERVICES: service,
-      PARTS: does,
+      PARTS: does.join(','),
       DATABASE_URL: `postgres://postgres@127.0.0.1:${database.port}/postgres`,
       AMQP_URL: `amqp://guest:guest@127.0.0.1:${broker.port}`,
     };
-    parts.push(await openPart(ground, { name, services: [service], answers: does.includes('api'), env, lines: { database, broker } }));
+    parts.push(await openPart(ground, { name, services: [service], does, env, lines: { database, broker } }));
     if (parts.length === 1) await parts[0]!.process.ready(); // it makes the queues, before anybody is killed
   }
   return { parts, postgres, brokers, away };
@@ -150,14 +155,14 @@ async function line({ seed, opened }: Ground, port: number | (() => number)): Pr
 interface PartOptions {
   readonly name: string;
   readonly services: readonly ServiceName[];
-  readonly answers: boolean;
+  readonly does: readonly Does[];
   readonly env: Readonly<Record<string, string>>;
   readonly lines?: { readonly database: Proxy; readonly broker: Proxy };
 }
 
-async function openPart(ground: Ground, { name, services, answers, env, lines }: PartOptions): Promise<Part> {
+async function openPart(ground: Ground, { name, services, does, env, lines }: PartOptions): Promise<Part> {
   const port = await freePort();
   const clients = await line(ground, port);
   const kept = keep({ name, port, env: { ...env, ...DEADLINES, SMTP_URL: ground.mail.url }, log: join(ground.logs, `${name}.log`) });
-  return { process: kept, services, answers, lines: { clients, ...lines } };
+  return { process: kept, services, does, lines: { clients, ...lines } };
 }

@@ -40,7 +40,7 @@ const GAPS: Readonly<Record<Lane, readonly [number, number]>> = {
   process: [500, 5_000],
   network: [2_000, 8_000],
   broker: [6_000, 15_000], // at least: 3.10 writes the list of its queues half a second late, and one killed before forgets the new ones
-  database: [8_000, 20_000],
+  database: [10_000, 25_000],
   outside: [5_000, 15_000],
 };
 

@@ -10,20 +10,22 @@ const ASKED_AT_ONCE = 16;
 
 /** The first door of a service, past no trouble: by now there is none. */
 const doorOf = ({ parts }: Site, service: ServiceName): string =>
-  `http://127.0.0.1:${parts.find(({ services, answers }) => answers && services.includes(service))!.process.port}`;
+  `http://127.0.0.1:${parts.find(({ services, does }) => does.includes('api') && services.includes(service))!.process.port}`;
+
+async function read<Body>(url: string, path: string): Promise<Body> {
+  const { status, body } = await ask<Body>(url, 'GET', path);
+  if (status !== 200) throw new Error(`GET ${path} was answered ${status}`);
+  return body;
+}
 
 export async function truthOf(site: Site): Promise<Truth> {
   const of = (service: ServiceName): string => doorOf(site, service);
   const payments = await listOf<{ id: string }>(of('payments'), '/v1/payments');
-  const { body: audit } = await ask<{ violations: number; equations: { id: string; title: string; first?: unknown }[] }>(
-    of('orders'),
-    'GET',
-    '/v1/audit?fresh=true',
-  );
+  const audit = await read<{ violations: number; equations: { id: string; title: string; first?: unknown }[] }>(of('orders'), '/v1/audit?fresh=true');
   const broken = audit.equations.find(({ first }) => first !== undefined);
   return {
     orders: await listOf<OrderFound>(of('orders'), '/v1/orders'),
-    payments: await all(payments, async ({ id }) => (await ask<PaymentFound>(of('payments'), 'GET', `/v1/payments/${id}`)).body),
+    payments: await all(payments, ({ id }) => read<PaymentFound>(of('payments'), `/v1/payments/${id}`)),
     shipments: await listOf(of('shipping'), '/v1/shipments'),
     levels: await listOf(of('inventory'), '/v1/stock'),
     postings: await listOf(of('inventory'), '/v1/stock/postings'),
@@ -116,7 +118,7 @@ export async function isAtRest(site: Site): Promise<boolean> {
   const waiting = Object.values(await waitingOn(site));
   if (waiting.some((count) => count > 0)) return false;
   const under = async (service: ServiceName, path: string): Promise<boolean> =>
-    (await ask<{ items: unknown[] }>(doorOf(site, service), 'GET', `${path}&limit=1`)).body.items.length > 0;
+    (await read<{ items: unknown[] }>(doorOf(site, service), `${path}&limit=1`)).items.length > 0;
   const moving = await Promise.all([
     under('orders', '/v1/orders?status=pending'),
     under('orders', '/v1/orders?status=on_hold'),

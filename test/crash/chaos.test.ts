@@ -20,7 +20,7 @@ async function aMinute(shape: string): Promise<ChaosReport> {
   const folder = await mkdtemp(join(tmpdir(), 'waybill-chaos-report-'));
   onTestFinished(() => rm(folder, { recursive: true }));
   const file = join(folder, 'report.json');
-  const options = { shape, minutes: 1, seed: 1, nodes: 1, pace: 0.5, report: file };
+  const options = { shape, minutes: 1, seed: 1, nodes: 1, pace: 0.7, report: file };
   const given = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const run = spawn(process.execPath, ['bench/chaos.ts', ...given], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
   let printed = '';
