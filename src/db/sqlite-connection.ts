@@ -39,17 +39,19 @@ export const sqliteDialect: Dialect = {
   skipLocked: () => '',
 };
 
+const CHECKPOINT_PAGES = 8_000;
 /**
- * `synchronous=normal`, because the flush of each commit is ours (flush.ts). Checkpoints stay SQLite's own, every 1,000 pages:
- * 250, 4,000 and 10,000 pages, pages of 8 KiB, a cache of 64 MB and mmap were tried under load, and none was better beyond the
- * noise of the disk (54,000 rows/s; the longest stall grows with the pages, 57 ms at 1,000, 79 ms at 10,000).
+ * `synchronous=normal`, because the flush of each commit is ours (flush.ts). Checkpoints stay SQLite's own, and come rarely: the pages of
+ * an order are written five times within a few hundred milliseconds, and a checkpoint between two of them copies them for nothing. Whole journeys/s
+ * with one every 1,000 pages 3,268–3,279, every 8,000 3,373–3,456, every 32,000 3,439–3,498 (bench/journey.ts's load, alternating); the
+ * log takes 33 MB a file. Pages of 8 KiB, a cache of 64 MB and mmap were not better beyond the noise of the disk.
  *
  * @param cacheKiB  pages kept in memory, KiB; a reader's are worth little, for each commit of the writer makes them stale
  */
 export function connect(file: string, cacheKiB: number): DatabaseSync {
   const connection = new DatabaseSync(file, { timeout: BUSY_MAX_MS, enableForeignKeyConstraints: true });
   connection.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma temp_store = memory');
-  connection.exec(`pragma cache_size = -${cacheKiB}`);
+  connection.exec(`pragma cache_size = -${cacheKiB}; pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   return connection;
 }
 
