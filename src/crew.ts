@@ -92,13 +92,16 @@ export function buildServices(mailboxOf: (name: ServiceName) => Mailbox, config:
   const context = (name: ServiceName) => ({ mailbox: mailboxOf(name), telemetry });
   const gateway = config.stripe === undefined ? simulatedGateway({ world }) : stripeGateway(config.stripe);
   const channels = [logChannel(telemetry), ...(config.smtpUrl === undefined ? [] : [smtpChannel({ url: config.smtpUrl, from: config.mailFrom })])];
-  const inventory = inventoryService(context('inventory'));
+  // Each asks the other, long after both were made.
+  const destinations = config.services.includes('orders') ? (ids: readonly string[]) => orders.destinations(ids) : undefined;
+  const inventory = inventoryService({ ...context('inventory'), destinations });
   const catalogue = config.services.includes('inventory') ? inventory.catalogue : undefined; // else it is asked by message
   const own = config.services.map(mailboxOf);
   const gaps = async (orderId: string) => (await Promise.all(own.map((mailbox) => overdueGapsOf(mailbox, orderId, config.gapLimit)))).flat();
+  const orders = ordersService({ ...context('orders'), catalogue, gaps, defaultToken: gateway.defaultToken, deadlines: config.deadlines });
   return [
     inventory,
-    ordersService({ ...context('orders'), catalogue, gaps, defaultToken: gateway.defaultToken, deadlines: config.deadlines }),
+    orders,
     paymentsService({ ...context('payments'), gateway }),
     shippingService({ ...context('shipping'), carrier: simulatedCarrier({ world }) }),
     notificationsService({ ...context('notifications'), channels }),

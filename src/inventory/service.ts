@@ -6,7 +6,9 @@ import { catalogueRoutes } from './api.ts';
 import { allocationRoutes } from './api-allocations.ts';
 import { stockRoutes } from './api-stock.ts';
 import { transferRoutes } from './api-transfers.ts';
+import { whatIfRoutes } from './api-what-if.ts';
 import { moveStock } from './use-cases.ts';
+import type { Destinations } from './use-cases-what-if.ts';
 import { type CatalogueEntry, readCatalogue, tellProducts } from './use-cases-catalogue.ts';
 
 export interface InventoryService extends Service {
@@ -14,11 +16,24 @@ export interface InventoryService extends Service {
   catalogue(skus: readonly string[]): Promise<CatalogueEntry[]>;
 }
 
-export function inventoryService({ mailbox }: { readonly mailbox: Mailbox; readonly telemetry: Telemetry }): InventoryService {
+export interface InventoryContext {
+  readonly mailbox: Mailbox;
+  readonly telemetry: Telemetry;
+  /** Asks whoever keeps orders where they go to, where that is at hand. */
+  readonly destinations?: Destinations | undefined;
+}
+
+export function inventoryService({ mailbox, destinations = async () => new Map() }: InventoryContext): InventoryService {
   return {
     name: 'inventory',
     migrations: new URL('migrations/', import.meta.url),
-    routes: [...catalogueRoutes(mailbox), ...stockRoutes(mailbox), ...allocationRoutes(mailbox), ...transferRoutes(mailbox)],
+    routes: [
+      ...catalogueRoutes(mailbox),
+      ...stockRoutes(mailbox),
+      ...allocationRoutes(mailbox),
+      ...transferRoutes(mailbox),
+      ...whatIfRoutes(mailbox, destinations),
+    ],
     subscriptions: [
       // One handler for all: commands about one order keep their order, and share the locks on its levels.
       subscription({

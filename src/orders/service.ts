@@ -10,6 +10,7 @@ import { askByMessage, hearAnswers } from './catalogue-elsewhere.ts';
 import { REPLIES } from './domain-table.ts';
 import { DEADLINES, type Deadlines, POLICIES, type Policies, faultsOfPolicies } from './domain-waybill.ts';
 import { learnProducts } from './store-catalogue.ts';
+import { destinationsOf } from './store-destinations.ts';
 import { standingOf } from './store-standing.ts';
 import { advanceMany } from './use-cases.ts';
 import { type AskCatalogue, type Placement, type PlacingDesk, placeMany, placing } from './use-cases-place.ts';
@@ -42,6 +43,8 @@ export interface OrdersService extends Service {
   placeMany(unit: Unit, placements: readonly Placement[]): Promise<(OrderView | Refusal)[]>;
   /** Moves orders on, in a transaction of the caller's. */
   advanceMany(unit: Unit, messages: readonly Reply[]): Promise<void>;
+  /** Where orders go to, by id; those without an address are left out. */
+  destinations(orderIds: readonly string[]): Promise<ReadonlyMap<string, Readonly<Record<string, string>>>>;
 }
 
 /** Throws an Error that names every fault of the policies. */
@@ -96,5 +99,6 @@ export function ordersService({ deadlines, policies = POLICIES, taxes = asGiven,
     place,
     placeMany: (unit, placements) => placeMany(unit, desk, placements),
     advanceMany: advance,
+    destinations: (orderIds) => destinationsOf(context.mailbox.db.read, orderIds),
   };
 }

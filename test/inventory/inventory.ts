@@ -38,6 +38,8 @@ export interface TestInventory extends TestMailbox {
   readonly world: TestWorld;
   readonly service: InventoryService;
   readonly open: OpenDatabase;
+  /** Where orders go to, as whoever keeps them would say. */
+  readonly destinations: Map<string, Record<string, string>>;
   /** Calls a route with a body. */
   send<Answer = Thing>(
     method: 'POST' | 'PUT' | 'PATCH' | 'DELETE',
@@ -69,7 +71,12 @@ export async function openInventory(database: TestDatabase): Promise<TestInvento
   const world = testWorld();
   const migrations = new URL('../../src/inventory/migrations/', import.meta.url);
   const mailbox = await openTestMailbox(open.db, { service: 'inventory', migrations, world });
-  const service = inventoryService({ mailbox: mailbox.mailbox, telemetry: createTelemetry({ level: 'silent' }) });
+  const destinations = new Map<string, Record<string, string>>();
+  const service = inventoryService({
+    mailbox: mailbox.mailbox,
+    telemetry: createTelemetry({ level: 'silent' }),
+    destinations: async (ids) => new Map(ids.flatMap((id) => (destinations.has(id) ? [[id, destinations.get(id)!]] : []))),
+  });
 
   const send: TestInventory['send'] = (method, path, body, given = {}) => call(service, method, path, { body, ...given }) as never;
   const get: TestInventory['get'] = (path, query, params) => call(service, 'GET', path, { query, params }) as never;
@@ -80,6 +87,7 @@ export async function openInventory(database: TestDatabase): Promise<TestInvento
     world,
     service,
     open,
+    destinations,
     send,
     get,
     async stocked(stock, priority) {
