@@ -120,6 +120,8 @@ export const SETTINGS = {
   LOG_LEVEL: setting('info', 'The least severe lines to log, to standard error: trace, debug, info, warn, error, fatal or silent.', level),
   SMTP_URL: setting(undefined, 'A mail server, e.g. `smtp://user:secret@host:587`. Without it notifications are written to the log.', url('smtp:', 'smtps:')),
   MAIL_FROM: setting('waybill@localhost', 'The sender of mails, as those who get them see it.', z.string().min(3, 'must be a mail address')),
+  NOTIFY_WEBHOOK_URL: setting(undefined, 'A system of yours that tells customers, e.g. by text message: it gets a signed POST for each notification. Needs NOTIFY_WEBHOOK_SECRET. See src/notifications/README.md.', url('http:', 'https:')),
+  NOTIFY_WEBHOOK_SECRET: setting(undefined, 'What these requests are signed with: `whsec_` and at least 24 random bytes in base64.', z.string().regex(/^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/, 'must be whsec_ and 24 to 64 bytes in base64, e.g. of `openssl rand -base64 32`')),
   STRIPE_API_KEY: setting(undefined, 'A secret key of Stripe: payments are made there, in place of the simulated provider. The token of an order is then a PaymentMethod, e.g. `pm_…`.', z.string().regex(/^(sk|rk)_\w+$/, 'must be a secret or restricted key, sk_… or rk_…')),
   STRIPE_URL: setting(undefined, 'Another address for Stripe, e.g. of a stand-in for tests.', url('http:', 'https:')),
   DEADLINE_STOCK: setting('1h', 'How long an order waits for stock to answer before it is cancelled.', duration),
@@ -150,6 +152,7 @@ export const SECRETS = [
   'AMQP_URL',
   'SMTP_URL',
   'STRIPE_API_KEY',
+  'NOTIFY_WEBHOOK_SECRET',
   'OTEL_EXPORTER_OTLP_HEADERS',
 ] as const satisfies readonly (keyof typeof SETTINGS)[];
 
@@ -179,6 +182,8 @@ export interface Config {
   readonly logLevel: string;
   readonly smtpUrl: string | undefined;
   readonly mailFrom: string;
+  /** Who is told of notifications, besides mail. */
+  readonly notifyWebhook: { readonly url: string; readonly secret: string } | undefined;
   /** The payment provider; undefined: a simulated one. */
   readonly stripe: { readonly apiKey: string; readonly url: string | undefined } | undefined;
   /** Milliseconds. */
@@ -269,6 +274,8 @@ function toConfig(values: Values): Config {
     logLevel: values.LOG_LEVEL,
     smtpUrl: values.SMTP_URL,
     mailFrom: values.MAIL_FROM,
+    notifyWebhook:
+      values.NOTIFY_WEBHOOK_URL === undefined ? undefined : { url: values.NOTIFY_WEBHOOK_URL, secret: values.NOTIFY_WEBHOOK_SECRET ?? '' },
     stripe: values.STRIPE_API_KEY === undefined ? undefined : { apiKey: values.STRIPE_API_KEY, url: values.STRIPE_URL },
     deadlines: {
       stock: values.DEADLINE_STOCK,
@@ -312,6 +319,9 @@ function contradictions(config: Config): string[] {
   const { host: address, allowUnprotected } = config;
   const faults = [
     ...divisions(config),
+    ...(config.notifyWebhook?.secret === ''
+      ? ['NOTIFY_WEBHOOK_URL needs NOTIFY_WEBHOOK_SECRET, so that the receiver knows whose requests they are. Set both or none.']
+      : []),
     ...(config.databaseUrl === undefined ? [] : databaseFaults(config.databaseUrl)),
     ...(config.amqp === undefined ? [] : amqpFaults(config.amqp)),
   ];

@@ -18,7 +18,7 @@ import type { Mailbox } from './messaging/mailbox.ts';
 import { type Elsewhere, type Messaging, messagingFor } from './messaging/messaging.ts';
 import type { Service } from './messaging/service.ts';
 import type { Transport } from './messaging/transport.ts';
-import { logChannel, smtpChannel } from './notifications/channels.ts';
+import { type Channel, logChannel, smtpChannel, webhookChannel } from './notifications/channels.ts';
 import { notificationsService } from './notifications/service.ts';
 import { ordersService } from './orders/service.ts';
 import { simulatedGateway } from './payments/gateway.ts';
@@ -91,7 +91,7 @@ export function openDatabase(
 export function buildServices(mailboxOf: (name: ServiceName) => Mailbox, config: Config, { world, telemetry }: Tools): Service[] {
   const context = (name: ServiceName) => ({ mailbox: mailboxOf(name), telemetry });
   const gateway = config.stripe === undefined ? simulatedGateway({ world }) : stripeGateway(config.stripe);
-  const channels = [logChannel(telemetry), ...(config.smtpUrl === undefined ? [] : [smtpChannel({ url: config.smtpUrl, from: config.mailFrom })])];
+  const channels = channelsOf(config, { world, telemetry });
   // Each asks the other, long after both were made.
   const destinations = config.services.includes('orders') ? (ids: readonly string[]) => orders.destinations(ids) : undefined;
   const inventory = inventoryService({ ...context('inventory'), destinations });
@@ -105,5 +105,14 @@ export function buildServices(mailboxOf: (name: ServiceName) => Mailbox, config:
     paymentsService({ ...context('payments'), gateway }),
     shippingService({ ...context('shipping'), carrier: simulatedCarrier({ world }) }),
     notificationsService({ ...context('notifications'), channels }),
+  ];
+}
+
+/** The ways to customers there are by these settings. */
+function channelsOf({ smtpUrl, mailFrom, notifyWebhook }: Config, { world, telemetry }: Tools): Channel[] {
+  return [
+    logChannel(telemetry),
+    ...(smtpUrl === undefined ? [] : [smtpChannel({ url: smtpUrl, from: mailFrom })]),
+    ...(notifyWebhook === undefined ? [] : [webhookChannel({ ...notifyWebhook, now: world.now })]),
   ];
 }

@@ -6,6 +6,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { audit } from './audit.ts';
 import { type Common, ask, group, several, wholeNumber, world } from './command.ts';
 import { consumerCommands, deadLetterCommands, gapCommands } from './commands-messages.ts';
+import { notificationCommands } from './commands-notifications.ts';
 import { returnCommands, shipmentCommands } from './commands-shipping.ts';
 import { doctor } from './doctor.ts';
 import { importOnlineRetail } from './import/command.ts';
@@ -45,6 +46,7 @@ export function commands(): Command {
     ...orderCommands(),
     shipmentCommands(),
     returnCommands(),
+    notificationCommands(),
     deadLetterCommands(),
     gapCommands(),
     consumerCommands(),

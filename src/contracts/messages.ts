@@ -13,7 +13,13 @@ const amount = z.int();
 const currency = z.string().length(3);
 const order = { order_id: id };
 
-export const customerSchema = z.object({ id: z.string(), name: z.string().optional(), email: z.string().optional() });
+export const customerSchema = z.object({
+  id: z.string(),
+  name: z.string().optional(),
+  email: z.string().optional(),
+  /** BCP 47. */
+  locale: z.string().optional(),
+});
 export const addressSchema = z.record(z.string(), z.string());
 export const reservedLineSchema = z.object({ line_id: id, sku: z.string(), quantity });
 

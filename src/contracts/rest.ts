@@ -48,6 +48,12 @@ export const skuSchema = z
   .regex(/^[^\p{C}\p{Zl}\p{Zp}]*$/u, 'printable characters only')
   .meta({ description: 'The stock keeping unit: case-sensitive, unique.', examples: ['TSHIRT-M'] });
 
+/** A language, perhaps of a country: what templates are written in. */
+export const localeSchema = z
+  .string()
+  .regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$/, 'a language as in BCP 47, e.g. de or de-AT')
+  .meta({ description: 'A language as in BCP 47.', examples: ['de-AT'] });
+
 export const currencySchema = z
   .string()
   .regex(/^[A-Z]{3}$/, 'three capital letters')

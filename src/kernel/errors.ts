@@ -86,6 +86,9 @@ export const CATALOGUE = {
   return_not_found: entry('not_found', false, 'There is no return with this id.', 'Look for it with GET /v1/returns.'),
   return_state: entry('conflict', false, 'The return is not in a state that allows this.', 'Read the return; its status says what is possible.'),
   not_returnable: entry('unprocessable', false, 'More is to be returned than was delivered and is in no other return.', 'Ask GET /v1/returns/returnable/{order_id} what may be returned.'),
+  notification_state: entry('conflict', false, 'The notification cannot be sent once more now.', 'Read the notification; while it is pending it is tried again by itself.'),
+  notification_opted_out: entry('conflict', false, 'The customer wants to hear nothing of this topic.', 'Send even_if_opted_out: true if the customer asked for it.'),
+  template_not_found: entry('not_found', false, 'There is no text of this topic in this language.', 'Look for it with GET /v1/notification-templates.'),
   notification_not_found: entry('not_found', false, 'There is no notification with this id.', 'Look for it with GET /v1/notifications.'),
   // Operating
   dead_letter_not_found: entry('not_found', false, 'There is no dead letter with this id.', 'Look for it with GET /v1/dead-letters.'),

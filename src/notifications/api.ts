@@ -1,22 +1,25 @@
-/** The doors of notifications: what customers were told. */
+/** The doors of notifications: what customers were told, and telling them once more. */
 import { z } from 'zod';
 import { decodeCursor, idSchema, pageFrom, pageOf, pageQuerySchema, timestamp } from '../contracts/rest.ts';
-import type { Database } from '../db/database.ts';
 import { Refusal } from '../kernel/errors.ts';
 import { rfc3339, rfc3339OrNull } from '../kernel/time.ts';
+import { once } from '../messaging/idempotency.ts';
+import type { Mailbox } from '../messaging/mailbox.ts';
 import { type Route, route } from '../messaging/service.ts';
-import type { Notification } from './domain.ts';
+import { CHANNEL_NAMES, NOTIFICATION_STATUSES, type Notification, TOPICS } from './domain.ts';
 import { type NotificationTables, listNotifications, readNotification } from './store.ts';
+import type { NotificationUseCases } from './use-cases.ts';
 
-const status = z.enum(['pending', 'sent', 'failed']);
+const status = z.enum(NOTIFICATION_STATUSES).meta({ description: '`suppressed`: the customer had opted out of the topic, and nothing was sent.' });
 
 const notificationSchema = z
   .object({
     id: z.string(),
     event_id: z.string().meta({ description: 'The event the customer hears of.' }),
     order_id: z.string(),
-    topic: z.enum(['order.confirmed', 'order.cancelled', 'order.shipped', 'order.delivered']),
-    channel: z.enum(['log', 'email']),
+    customer_id: z.string().nullable(),
+    topic: z.enum(TOPICS),
+    channel: z.enum(CHANNEL_NAMES),
     recipient: z.string(),
     subject: z.string(),
     body: z.string().meta({ description: 'Plain text.' }),
@@ -25,6 +28,7 @@ const notificationSchema = z
     due_at: timestamp.nullable().meta({ description: 'When it is tried again; null unless pending.' }),
     error: z.string().nullable(),
     sent_at: timestamp.nullable(),
+    repeats: z.string().nullable().meta({ description: 'The notification it says once more, because a person asked for it.' }),
     version: z.int(),
     created_at: timestamp,
     updated_at: timestamp,
@@ -39,7 +43,8 @@ const present = (notification: Notification): z.output<typeof notificationSchema
   updated_at: rfc3339(notification.updated_at),
 });
 
-export function notificationRoutes(db: Database): Route[] {
+export function notificationRoutes(mailbox: Mailbox, { resend }: Pick<NotificationUseCases, 'resend'>): Route[] {
+  const { db } = mailbox;
   const builder = db.builder<NotificationTables>();
   return [
     route({
@@ -73,6 +78,21 @@ export function notificationRoutes(db: Database): Route[] {
         if (notification === undefined) throw new Refusal('notification_not_found', `there is no notification ${notification_id}`);
         return present(notification);
       },
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/notifications/{notification_id}/resend',
+      tag: 'Notifications',
+      summary: 'Say a notification once more, to the same recipient in the same words',
+      params: z.object({ notification_id: idSchema('ntf') }),
+      body: z.object({
+        even_if_opted_out: z.boolean().default(false).meta({ description: 'The customer asked for it, although he has opted out of the topic.' }),
+      }),
+      output: notificationSchema,
+      answers: 'created',
+      refuses: ['notification_not_found', 'notification_state', 'notification_opted_out'],
+      handle: ({ params: { notification_id }, body, context }) =>
+        once(mailbox, context, 'POST /v1/notifications/{notification_id}/resend', async (unit) => present(await resend(unit, notification_id, body))),
     }),
   ];
 }

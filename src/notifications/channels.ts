@@ -1,9 +1,12 @@
 /**
- * The ways to a customer: the log, always; mail, where a mail server is configured and the customer left an address.
+ * The ways to a customer: the log, always; mail, where a mail server is configured and the customer left an address; a webhook, where a system
+ * of the shop's own is to tell customers (text messages, an app).
  */
+import { createHmac } from 'node:crypto';
 import { type NodemailerError, createTransport } from 'nodemailer';
 import type { DataOf } from '../contracts/messages.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
+import { rfc3339 } from '../kernel/time.ts';
 import { traceIds } from '../kernel/tracing.ts';
 import type { Delivery, Notification, Outcome, Topic } from './domain.ts';
 
@@ -22,7 +25,7 @@ export interface SureChannel extends Reach {
 
 /** A channel that can fail, which is an outcome and never thrown. */
 export interface RemoteChannel extends Reach {
-  readonly name: 'email';
+  readonly name: 'email' | 'webhook';
   /** Notifications it takes at the same time. */
   readonly concurrency: number;
   send(delivery: Delivery): Promise<Outcome>;
@@ -90,4 +93,62 @@ export function outcomeOf(error: unknown): Outcome {
   const { message, code, command, permanent } = error as NodemailerError;
   const refused = code === 'EENVELOPE' ? permanent !== false && command !== 'MAIL FROM' : code === 'EMESSAGE' && permanent === true;
   return { result: refused ? 'refused' : 'again', error: message };
+}
+
+/** Requests under way at the same time. */
+const REQUESTS = 20;
+/** Below the lease of a task. */
+const ANSWER_MS = 15_000;
+/** The receiver wants no more of it: https://www.standardwebhooks.com says 410. */
+const GONE = 410;
+
+export interface WebhookOptions {
+  readonly url: string;
+  /** `whsec_` and base64: what the signature is made with. */
+  readonly secret: string;
+  /** Milliseconds UTC. */
+  now(): number;
+}
+
+/**
+ * A POST for each notification, signed as https://www.standardwebhooks.com describes: `webhook-id` is the notification's id and stays the same
+ * when it is sent again, so the receiver tells a customer once. Any answer but 2xx, or none, is tried again, but 410, which is a no. Redirects are
+ * not followed: a signature is for whoever was named.
+ */
+export function webhookChannel({ url, secret, now }: WebhookOptions): RemoteChannel {
+  const key = Buffer.from(secret.slice(secret.indexOf('_') + 1), 'base64');
+  const ending = new AbortController();
+  return {
+    name: 'webhook',
+    concurrency: REQUESTS,
+    recipientOf: ({ id, email }) => email ?? id,
+    async send({ id, event_id, order_id, customer_id, topic, recipient, subject, body, created_at }) {
+      const data = { notification_id: id, event_id, order_id, customer_id, recipient, subject, body };
+      const payload = JSON.stringify({ type: topic, timestamp: rfc3339(created_at), data });
+      const timestamp = Math.floor(now() / 1_000);
+      const signature = createHmac('sha256', key).update(`${id}.${timestamp}.${payload}`).digest('base64');
+      const headers = { 'webhook-id': id, 'webhook-timestamp': String(timestamp), 'webhook-signature': `v1,${signature}` };
+      try {
+        const answer = await fetch(url, {
+          method: 'POST',
+          headers: { ...headers, 'content-type': 'application/json' },
+          body: payload,
+          redirect: 'manual',
+          signal: AbortSignal.any([AbortSignal.timeout(ANSWER_MS), ending.signal]),
+        });
+        await answer.body?.cancel();
+        if (answer.ok) return { result: 'sent' };
+        return { result: answer.status === GONE ? 'refused' : 'again', error: `the webhook answered ${answer.status}` };
+      } catch (error) {
+        return { result: 'again', error: `the webhook did not answer: ${reasonOf(error)}` };
+      }
+    },
+    close: () => ending.abort(),
+  };
+}
+
+/** What went wrong beneath `fetch failed`. */
+function reasonOf(error: unknown): string {
+  const { message, cause } = error as Error;
+  return cause instanceof Error ? cause.message : message;
 }

@@ -1,20 +1,13 @@
-/**
- * Notifications: telling customers what became of their orders, once for each event and channel.
- *
- *   (event) ──> sent              on a channel that cannot fail
- *   (event) ──> pending ──> sent  on one that can; tried again after each pause of a table
- *                  └──────> failed: refused for good, or the attempts are spent
- *
- * The id follows from event and channel, so an event that comes again finds its notifications. It is also the name under which a mail
- * is sent: after a crash between sending and writing it down the mail goes out again under the same name, and mail programs show it once.
- */
-import type { DataOf } from '../contracts/messages.ts';
-import { formatMoney } from '../kernel/money.ts';
+/** Notifications: what there is of one, and how it moves; README.md is the protocol. Pure. */
+import { Refusal } from '../kernel/errors.ts';
 import type { AnyMessage } from '../messaging/service.ts';
 
-export type NotificationStatus = 'pending' | 'sent' | 'failed';
-export type ChannelName = 'log' | 'email';
-export type Topic = 'order.confirmed' | 'order.cancelled' | 'order.shipped' | 'order.delivered';
+export const NOTIFICATION_STATUSES = ['pending', 'sent', 'failed', 'suppressed'] as const;
+export type NotificationStatus = (typeof NOTIFICATION_STATUSES)[number];
+export const CHANNEL_NAMES = ['log', 'email', 'webhook'] as const;
+export type ChannelName = (typeof CHANNEL_NAMES)[number];
+export const TOPICS = ['order.confirmed', 'order.backordered', 'order.cancelled', 'order.part_shipped', 'order.shipped', 'order.delivered'] as const;
+export type Topic = (typeof TOPICS)[number];
 export type Occasion = AnyMessage<Topic>;
 
 /** A row of the table `notification`. */
@@ -22,6 +15,8 @@ export interface Notification {
   readonly id: string;
   readonly event_id: string;
   readonly order_id: string;
+  /** Null in rows from before it was kept. */
+  readonly customer_id: string | null;
   readonly topic: Topic;
   readonly channel: ChannelName;
   readonly recipient: string;
@@ -34,19 +29,25 @@ export interface Notification {
   readonly due_at: number | null;
   readonly error: string | null;
   readonly sent_at: number | null;
+  /** The notification it says once more, because a person asked for it. */
+  readonly repeats: string | null;
   readonly version: number;
   readonly created_at: number;
   readonly updated_at: number;
 }
 
 /** What is needed to send one. */
-export type Delivery = Pick<Notification, 'id' | 'event_id' | 'order_id' | 'topic' | 'recipient' | 'subject' | 'body' | 'attempts'>;
+export type Delivery = Pick<
+  Notification,
+  'id' | 'event_id' | 'order_id' | 'customer_id' | 'topic' | 'channel' | 'recipient' | 'subject' | 'body' | 'attempts' | 'created_at'
+>;
 
 /** Every legal change of status. */
 export const NOTIFICATION_TRANSITIONS: Readonly<Record<NotificationStatus, readonly NotificationStatus[]>> = {
   pending: ['sent', 'failed'],
   sent: [],
   failed: [],
+  suppressed: [],
 };
 
 /** Somewhere a customer can be reached. */
@@ -68,21 +69,54 @@ export type Outcome =
 /** How long to wait after the n-th attempt that did not go through; after the last one the notification has failed. Milliseconds. */
 export const SEND_AGAIN_MS = [1_000, 10_000, 60_000, 600_000, 3_600_000] as const;
 
-/** The notification of an event on one channel. */
-export function notificationOf(occasion: Occasion, { channel, recipient, dueAt }: Address, now: number): Notification {
+/** What is said. */
+export interface Text {
+  readonly subject: string;
+  readonly body: string;
+}
+
+/** The notification of an event on one channel: suppressed when the customer wants to hear nothing of its topic. */
+export function notificationOf(
+  { id, type, data }: Occasion,
+  { channel, recipient, dueAt }: Address,
+  { text, suppressed, now }: { readonly text: Text; readonly suppressed: boolean; readonly now: number },
+): Notification {
   return {
-    id: `ntf_${occasion.id.slice(occasion.id.indexOf('_') + 1)}_${channel}`,
-    event_id: occasion.id,
-    order_id: occasion.data.order_id,
-    topic: occasion.type,
+    id: `ntf_${id.slice(id.indexOf('_') + 1)}_${channel}`,
+    event_id: id,
+    order_id: data.order_id,
+    customer_id: data.customer.id,
+    topic: type,
     channel,
     recipient,
-    ...textOf(occasion),
-    status: dueAt === null ? 'sent' : 'pending',
-    attempts: dueAt === null ? 1 : 0,
-    due_at: dueAt,
+    ...text,
+    ...(suppressed ? SUPPRESSED : begun(dueAt, now)),
     error: null,
-    sent_at: dueAt === null ? now : null,
+    repeats: null,
+    version: 1,
+    created_at: now,
+    updated_at: now,
+  };
+}
+
+const SUPPRESSED = { status: 'suppressed', attempts: 0, due_at: null, sent_at: null } as const;
+/** Sent where that cannot fail, else on its way. */
+const begun = (dueAt: number | null, now: number): Pick<Notification, 'status' | 'attempts' | 'due_at' | 'sent_at'> =>
+  dueAt === null ? { status: 'sent', attempts: 1, due_at: null, sent_at: now } : { status: 'pending', attempts: 0, due_at: dueAt, sent_at: null };
+
+/** The same words to the same recipient once more. Throws the Refusal `notification_state` while the first is still on its way. */
+export function repeatOf(
+  original: Notification,
+  { id, dueAt, now }: { readonly id: string; readonly dueAt: number | null; readonly now: number },
+): Notification {
+  if (original.status === 'pending')
+    throw new Refusal('notification_state', `notification ${original.id} is still being sent, and is tried again by itself`);
+  return {
+    ...original,
+    ...begun(dueAt, now),
+    id: `${id}_${original.channel}`,
+    error: null,
+    repeats: original.id,
     version: 1,
     created_at: now,
     updated_at: now,
@@ -99,35 +133,4 @@ export function progress(attempts: number, outcome: Outcome, now: number): Progr
   return pause === undefined
     ? { ...done, status: 'failed', error: outcome.error }
     : { ...done, status: 'pending', due_at: now + pause, error: outcome.error };
-}
-
-/** Why an order was cancelled, for the customer. */
-const REASONS: Readonly<Record<string, string>> = {
-  customer: 'as you asked.',
-  out_of_stock: 'because we do not have everything you ordered. Nothing was charged.',
-  payment_declined: 'because the payment was declined. Nothing was charged.',
-  timeout: 'because we could not complete it in time. Nothing stays charged.',
-  operator: 'by us. Nothing stays charged.',
-};
-
-/** Subject and body, plain text. */
-export function textOf({ type, data }: Occasion): { readonly subject: string; readonly body: string } {
-  const order = `Your order ${data.number}`;
-  const [happened, details] = happening(type, data);
-  const greeting = data.customer.name === undefined ? 'Hello,' : `Hello ${data.customer.name},`;
-  return { subject: `${order} ${happened}`, body: `${greeting}\n\nyour order ${data.number} ${happened}${details}\n` };
-}
-
-/** What happened, as a predicate of "your order", and how the sentence goes on. */
-function happening(topic: Topic, data: Occasion['data']): [string, string] {
-  switch (topic) {
-    case 'order.confirmed':
-      return ['is confirmed', `. The total is ${formatMoney(data.total, data.currency)}; we are packing it.`];
-    case 'order.cancelled':
-      return ['was cancelled', ` ${REASONS[(data as DataOf<'order.cancelled'>).reason] ?? 'by us.'}`];
-    case 'order.shipped':
-      return ['is on its way', `. Its tracking number is ${(data as DataOf<'order.shipped'>).tracking_number}.`];
-    case 'order.delivered':
-      return ['was delivered', '. Thank you for ordering with us.'];
-  }
 }

@@ -13,6 +13,7 @@ const insertNew = statement<NewNotification, { id: string }>(
     id: 'text',
     event_id: 'text',
     order_id: 'text',
+    customer_id: 'text',
     topic: 'text',
     channel: 'text',
     recipient: 'text',
@@ -22,24 +23,28 @@ const insertNew = statement<NewNotification, { id: string }>(
     attempts: 'integer',
     due_at: 'bigint',
     sent_at: 'bigint',
+    repeats: 'text',
     created_at: 'bigint',
   },
   (rows) => `
-    insert into notification (id, event_id, order_id, topic, channel, recipient, subject, body, status, attempts, due_at, sent_at, created_at, updated_at)
-    select row.id, row.event_id, row.order_id, row.topic, row.channel, row.recipient, row.subject, row.body, row.status, row.attempts, row.due_at,
-      row.sent_at, row.created_at, row.created_at
+    insert into notification (id, event_id, order_id, customer_id, topic, channel, recipient, subject, body, status, attempts, due_at, sent_at, repeats,
+      created_at, updated_at)
+    select row.id, row.event_id, row.order_id, row.customer_id, row.topic, row.channel, row.recipient, row.subject, row.body, row.status, row.attempts, row.due_at,
+      row.sent_at, row.repeats, row.created_at, row.created_at
     from ${rows} where true on conflict (id) do nothing returning id`,
 );
 
-const claimDue = statement<{ now: number; lease_until: number; most: number }, Delivery>(
-  { now: 'bigint', lease_until: 'bigint', most: 'integer' },
+// A row for each channel there is: what is to go another way waits until that is set up again.
+const claimDue = statement<{ channel: string; now: number; lease_until: number; most: number }, Delivery>(
+  { channel: 'text', now: 'bigint', lease_until: 'bigint', most: 'integer' },
   (rows, dialect) => `
-    update notification set due_at = row.lease_until from ${rows}
+    update notification set due_at = (select max(row.lease_until) from ${rows})
     where notification.id in (
-      select due.id from notification due where due.due_at <= (select row.now from ${rows}) order by due.due_at limit (select row.most from ${rows})
-      ${dialect.skipLocked('due')})
-    returning notification.id, notification.event_id, notification.order_id, notification.topic, notification.recipient, notification.subject,
-      notification.body, notification.attempts`,
+      select due.id from notification due
+      where due.due_at <= (select max(row.now) from ${rows}) and due.channel in (select row.channel from ${rows})
+      order by due.due_at limit (select max(row.most) from ${rows}) ${dialect.skipLocked('due')})
+    returning notification.id, notification.event_id, notification.order_id, notification.customer_id, notification.topic, notification.channel,
+      notification.recipient, notification.subject, notification.body, notification.attempts, notification.created_at`,
 );
 
 type Progressed = Progress & { readonly id: string; readonly updated_at: number };
@@ -59,9 +64,16 @@ export async function insertNotifications(tx: Tx, notifications: readonly Notifi
   return new Set((await tx.run(insertNew, notifications)).map(({ id }) => id));
 }
 
-/** Leases notifications that are due, the longest waiting first. */
-export const claimNotifications = (tx: Tx, options: { now: number; leaseUntil: number; limit: number }): Promise<Delivery[]> =>
-  tx.run(claimDue, [{ now: options.now, lease_until: options.leaseUntil, most: options.limit }]);
+/** Leases notifications on these channels that are due, the longest waiting first. */
+export const claimNotifications = (
+  tx: Tx,
+  channels: readonly string[],
+  { now, leaseUntil, limit }: { now: number; leaseUntil: number; limit: number },
+): Promise<Delivery[]> =>
+  tx.run(
+    claimDue,
+    channels.map((channel) => ({ channel, now, lease_until: leaseUntil, most: limit })),
+  );
 
 /** Records what attempts came to; answers the ids of those nobody else had concluded. */
 export async function progressNotifications(tx: Tx, progressed: readonly Progressed[]): Promise<Set<string>> {

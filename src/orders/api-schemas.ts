@@ -11,6 +11,7 @@ import {
   longTextSchema,
   quantitySchema,
   skuSchema,
+  localeSchema,
   textSchema,
 } from '../contracts/rest.ts';
 import { AMOUNT_MAX } from '../kernel/money.ts';
@@ -47,7 +48,12 @@ const lineAskedSchema = z.object({ sku: skuSchema, quantity: quantitySchema, uni
 const addressSchema = z
   .record(textSchema(64), textSchema(500))
   .refine((fields) => Object.keys(fields).length <= ADDRESS_FIELDS_MAX, `at most ${ADDRESS_FIELDS_MAX} fields`);
-const customerSchema = z.object({ id: textSchema(128), name: textSchema(200).optional(), email: textSchema(254).optional() });
+const customerSchema = z.object({
+  id: textSchema(128),
+  name: textSchema(200).optional(),
+  email: textSchema(254).optional(),
+  locale: localeSchema.optional().meta({ description: 'The language to write to the customer in.' }),
+});
 const paymentSchema = z
   .object({ token: textSchema(255) })
   .optional()

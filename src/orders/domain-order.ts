@@ -16,6 +16,8 @@ export interface Customer {
   readonly id: string;
   readonly name?: string | undefined;
   readonly email?: string | undefined;
+  /** BCP 47. */
+  readonly locale?: string | undefined;
 }
 
 export interface Line {

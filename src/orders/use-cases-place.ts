@@ -182,7 +182,7 @@ const hashOf = ({ customer, currency, lines, charges = [], ship_to = {}, policy,
   return hash(
     'sha256',
     JSON.stringify([
-      [customer.id, customer.name, customer.email, currency, policy, payment?.token],
+      [customer.id, customer.name, customer.email, currency, policy, payment?.token, ...(customer.locale === undefined ? [] : [customer.locale])],
       lines.map(({ sku, quantity, unit_price, charges: on }) => [sku, quantity, unit_price, ...(on === undefined ? [] : [on.map(ofCharge)])]),
       charges.map(ofCharge),
       Object.entries(ship_to).toSorted(([a], [b]) => (a < b ? -1 : 1)),

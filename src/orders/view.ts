@@ -16,7 +16,7 @@ import { FULFILMENT_FACETS, NEXT_STEPS, countsOf, fulfilmentFacet, isFinished, n
 import { OWNERS } from './domain-table.ts';
 
 export const statusSchema = z.enum(ORDER_STATUSES);
-const customerView = z.object({ id: z.string(), name: z.string().optional(), email: z.string().optional() });
+const customerView = z.object({ id: z.string(), name: z.string().optional(), email: z.string().optional(), locale: z.string().optional() });
 const allocationView = allocationSchema.omit({ ship_to: true });
 export const amountView = z.int().meta({ description: 'Minor units of `currency`.' });
 

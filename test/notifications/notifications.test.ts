@@ -220,8 +220,8 @@ describe.each(databases())('notifications on $name', ({ open }) => {
       counts.push([told, statements()]);
     }
     expect(counts).toEqual([
-      [2, 2],
-      [2, 2],
+      [4, 2],
+      [4, 2],
     ]);
   });
 
