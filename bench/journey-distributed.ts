@@ -8,14 +8,14 @@
  * else another. The floors of the same run: the rows the journeys left, written again in sets of 100 orders by two clients, and as many
  * messages in packs of the same size, published bare with confirms.
  */
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { connect } from 'amqplib';
 import pg from 'pg';
 import { startBroker } from '../test/support/broker.ts';
 import { startCluster } from '../test/support/cluster.ts';
 import { ORDER, settled, stock } from './shop.ts';
-import { type Server, load, record, startServer, usage } from './support.ts';
+import { type Server, cpuSeconds, load, record, startServer, usage } from './support.ts';
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '15' }, processes: { type: 'string', default: '1' } } });
 const seconds = Number(values.seconds);
@@ -74,25 +74,11 @@ try {
 
 /** CPU seconds used so far by Waybill, by all processes of PostgreSQL, and by RabbitMQ. */
 function cpu() {
-  const postmaster = postgres.pid();
   return {
     node: servers.reduce((sum, { pid }) => sum + usage(pid).cpuSeconds, 0),
-    postgres: [postmaster, ...childrenOf(postmaster)].reduce((sum, pid) => sum + usage(pid).cpuSeconds, 0),
-    rabbitmq: usage(Number(readFileSync(broker.pidFile, 'utf8'))).cpuSeconds,
+    postgres: cpuSeconds(postgres.pid()),
+    rabbitmq: cpuSeconds(Number(readFileSync(broker.pidFile, 'utf8'))),
   };
-}
-
-function childrenOf(parent: number): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        return Number(/^\d+ \(.*\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]) === parent;
-      } catch {
-        return false; // it has gone
-      }
-    });
 }
 
 /** Milliseconds from placing an order to its entry `shipment.ready`, of the orders placed since. */

@@ -1,7 +1,7 @@
 /** What the benches share: a server of their own, a load generator in a process of its own, figures of the operating system, a record of results. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,7 +43,7 @@ export async function startServer(env: Record<string, string> = {}): Promise<Ser
   };
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const { port } = probe.address() as { port: number };
@@ -98,6 +98,22 @@ export function usage(pid: number): { readonly cpuSeconds: number; readonly peak
   const ticks = Number(fields[11]) + Number(fields[12]);
   const peak = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   return { cpuSeconds: ticks / 100, peakMb: Number(peak?.[1] ?? 0) / 1024 };
+}
+
+/** CPU seconds used so far by a process and those it started itself, as PostgreSQL starts one for each connection. */
+export const cpuSeconds = (pid: number): number => [pid, ...childrenOf(pid)].reduce((sum, one) => sum + usage(one).cpuSeconds, 0);
+
+function childrenOf(parent: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return Number(/^\d+ \(.*\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]) === parent;
+      } catch {
+        return false; // it has gone
+      }
+    });
 }
 
 /** Keeps a result with the commit and the machine it was measured on, and prints it. */

@@ -25,7 +25,7 @@ export interface Import {
 
 /** The files of the repository that match. */
 export function sourcesOf(...patterns: string[]): Source[] {
-  const paths = globSync(patterns, { cwd: ROOT }).map((path) => path.replaceAll('\\', '/'));
+  const paths = globSync(patterns, { cwd: ROOT, exclude: ['**/node_modules/**'] }).map((path) => path.replaceAll('\\', '/'));
   return paths.toSorted().map((path) => ({ path, text: readFileSync(ROOT + path, 'utf8') }));
 }
 
