@@ -11,7 +11,8 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AmqpConfig, Config, Part, ServiceName } from './config.ts';
-import { SERVICES, isLoopback } from './config.ts';
+import { SERVICES } from './config.ts';
+import { isLoopback } from './config-addresses.ts';
 import { type Tools as CrewTools, buildServices, openCrew, openDatabase, runnablesOf } from './crew.ts';
 import type { Database } from './db/database.ts';
 import { migrate } from './db/migrate.ts';

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, type Environment, PARTS, SERVICES, SETTINGS, isLoopback, loadConfig } from './config.ts';
+import { ConfigError, type Environment, PARTS, SERVICES, SETTINGS, loadConfig } from './config.ts';
+import { isLoopback } from './config-addresses.ts';
 
 function faultsOf(environment: Environment): readonly string[] {
   try {
@@ -49,6 +50,15 @@ describe('loadConfig', () => {
     ]);
     expect(faultsOf({ DATABASE_URL_FILE: join(folder, 'none') })).toEqual(['DATABASE_URL_FILE must name a file that can be read.']);
     rmSync(folder, { recursive: true });
+  });
+
+  test('takes the secret of webhooks for the provider there is, and for no other', () => {
+    expect(loadConfig({ SIMULATED_WEBHOOK_SECRET: 'a_long_secret' }).paymentWebhookSecret).toBe('a_long_secret');
+    expect(faultsOf({ STRIPE_WEBHOOK_SECRET: 'whsec_1234' })[0]).toMatch(/^STRIPE_WEBHOOK_SECRET is set, but payments are not made at Stripe/);
+    expect(faultsOf({ STRIPE_API_KEY: 'sk_test_1', SIMULATED_WEBHOOK_SECRET: 'a_long_secret' })[0]).toMatch(
+      /^SIMULATED_WEBHOOK_SECRET is for the sim/,
+    );
+    expect(faultsOf({ SIMULATED_WEBHOOK_SECRET: 'short' })).toEqual(['SIMULATED_WEBHOOK_SECRET must be at least 8 characters without blanks.']);
   });
 
   test('refuses an address of a database by which anybody might answer', () => {

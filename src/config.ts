@@ -5,10 +5,11 @@
  * `Config`, or names every fault there is at once, each with its remedy. A combination that cannot work is a fault, too: better no
  * start than one that loses something later. docs/operating/settings.md holds the same table; a test compares.
  */
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { amqpFaults, databaseFaults, isLoopback, readableFile as file } from './config-addresses.ts';
 import { readFailpoints } from './kernel/failpoints.ts';
 import { SAMPLINGS, type TracingOptions } from './kernel/tracing.ts';
 
@@ -61,14 +62,6 @@ const host = z
   .string()
   .refine((text) => isIP(text) !== 0 || /^[A-Za-z0-9.-]{1,253}$/.test(text), 'must be an IP address or a host name, e.g. 127.0.0.1');
 const prefix = z.string().regex(/^[a-zA-Z0-9_.-]{1,64}$/, 'must be at most 64 letters, digits, dots, dashes and underscores');
-const file = z.string().refine((path) => {
-  try {
-    accessSync(path, constants.R_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}, 'must name a file that can be read');
 const level = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'must be one of trace, debug, info, warn, error, fatal, silent');
 /** `name=value,other=value`, percent-encoded where need be, as OpenTelemetry writes headers and attributes. */
 const pairs = z.string().transform((text, context): Readonly<Record<string, string>> => {
@@ -124,6 +117,8 @@ export const SETTINGS = {
   NOTIFY_WEBHOOK_SECRET: setting(undefined, 'What these requests are signed with: `whsec_` and at least 24 random bytes in base64.', z.string().regex(/^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/, 'must be whsec_ and 24 to 64 bytes in base64, e.g. of `openssl rand -base64 32`')),
   STRIPE_API_KEY: setting(undefined, 'A secret key of Stripe: payments are made there, in place of the simulated provider. The token of an order is then a PaymentMethod, e.g. `pm_…`.', z.string().regex(/^(sk|rk)_\w+$/, 'must be a secret or restricted key, sk_… or rk_…')),
   STRIPE_URL: setting(undefined, 'Another address for Stripe, e.g. of a stand-in for tests.', url('http:', 'https:')),
+  STRIPE_WEBHOOK_SECRET: setting(undefined, 'The signing secret of the webhook endpoint at Stripe, `whsec_…`: then POST /v1/payments/webhooks/stripe is answered, and what is not known is asked about as soon as Stripe says something. See payments.md.', z.string().regex(/^\S{8,}$/, 'must be at least 8 characters without blanks')),
+  SIMULATED_WEBHOOK_SECRET: setting(undefined, 'The same for the simulated provider, to try webhooks out.', z.string().regex(/^\S{8,}$/, 'must be at least 8 characters without blanks')),
   DEADLINE_STOCK: setting('1h', 'How long an order waits for stock to answer before it is cancelled.', duration),
   DEADLINE_PAYMENT: setting('1h', 'How long an order waits for the payment provider before it is cancelled.', duration),
   DEADLINE_SHIPPING: setting('24h', 'How long an order waits for the carrier before it is put on hold.', duration),
@@ -153,6 +148,8 @@ export const SECRETS = [
   'SMTP_URL',
   'STRIPE_API_KEY',
   'NOTIFY_WEBHOOK_SECRET',
+  'STRIPE_WEBHOOK_SECRET',
+  'SIMULATED_WEBHOOK_SECRET',
   'OTEL_EXPORTER_OTLP_HEADERS',
 ] as const satisfies readonly (keyof typeof SETTINGS)[];
 
@@ -186,6 +183,8 @@ export interface Config {
   readonly notifyWebhook: { readonly url: string; readonly secret: string } | undefined;
   /** The payment provider; undefined: a simulated one. */
   readonly stripe: { readonly apiKey: string; readonly url: string | undefined } | undefined;
+  /** Of the provider there is; undefined: no webhooks are taken. */
+  readonly paymentWebhookSecret: string | undefined;
   /** Milliseconds. */
   readonly deadlines: Readonly<Record<'stock' | 'payment' | 'shipping' | 'dispatch' | 'delivery' | 'hold', number>>;
   /** How long a message of a strict stream may be missing before that is overdue, milliseconds. */
@@ -218,9 +217,6 @@ export class ConfigError extends Error {
   }
 }
 
-/** Loopback: what only this machine reaches. */
-export const isLoopback = (address: string): boolean => address === 'localhost' || address === '::1' || /^127\.\d+\.\d+\.\d+$/.test(address);
-
 /** Reads an environment. Empty variables count as absent, as in most shells' scripts. Throws ConfigError with all faults. */
 export function loadConfig(environment: Environment): Config {
   const faults: string[] = [];
@@ -239,7 +235,7 @@ export function loadConfig(environment: Environment): Config {
   }
   if (faults.length > 0) throw new ConfigError(faults);
   const config = toConfig(values as Values);
-  const impossible = contradictions(config);
+  const impossible = [...contradictions(config), ...webhookFaults(values as Values)];
   if (impossible.length > 0) throw new ConfigError(impossible);
   return config;
 }
@@ -277,6 +273,7 @@ function toConfig(values: Values): Config {
     notifyWebhook:
       values.NOTIFY_WEBHOOK_URL === undefined ? undefined : { url: values.NOTIFY_WEBHOOK_URL, secret: values.NOTIFY_WEBHOOK_SECRET ?? '' },
     stripe: values.STRIPE_API_KEY === undefined ? undefined : { apiKey: values.STRIPE_API_KEY, url: values.STRIPE_URL },
+    paymentWebhookSecret: values.STRIPE_WEBHOOK_SECRET ?? values.SIMULATED_WEBHOOK_SECRET,
     deadlines: {
       stock: values.DEADLINE_STOCK,
       payment: values.DEADLINE_PAYMENT,
@@ -333,6 +330,16 @@ function contradictions(config: Config): string[] {
   return faults;
 }
 
+/** A secret belongs to the provider there is. */
+const webhookFaults = ({ STRIPE_API_KEY, STRIPE_WEBHOOK_SECRET, SIMULATED_WEBHOOK_SECRET }: Values): string[] => [
+  ...(STRIPE_WEBHOOK_SECRET !== undefined && STRIPE_API_KEY === undefined
+    ? ['STRIPE_WEBHOOK_SECRET is set, but payments are not made at Stripe. Set STRIPE_API_KEY, or remove it.']
+    : []),
+  ...(SIMULATED_WEBHOOK_SECRET !== undefined && STRIPE_API_KEY !== undefined
+    ? ['SIMULATED_WEBHOOK_SECRET is for the simulated provider, but payments are made at Stripe. Remove it.']
+    : []),
+];
+
 /** What a process may leave to others depends on what it can reach them by. */
 function divisions(config: Config): string[] {
   const { services, parts, databaseUrl, amqp } = config;
@@ -350,38 +357,6 @@ function divisions(config: Config): string[] {
     faults.push(
       `PARTS leaves out ${absent.join(', ')}, but SQLite files belong to one process. Set DATABASE_URL, or let this process run all parts.`,
     );
-  return faults;
-}
-
-/** The modes between the two either verify nothing or mean something else to each program that reads them. */
-function databaseFaults(text: string): string[] {
-  const { searchParams } = new URL(text);
-  const faults: string[] = [];
-  const mode = searchParams.get('sslmode');
-  if (mode !== null && mode !== 'verify-full' && mode !== 'disable')
-    faults.push(
-      `DATABASE_URL has sslmode=${mode}, which does not make sure who answers. Write sslmode=verify-full, with sslrootcert=FILE for an authority of your own; or disable, in a network you trust.`,
-    );
-  for (const name of ['sslrootcert', 'sslcert', 'sslkey']) {
-    const path = searchParams.get(name);
-    if (path !== null && !file.safeParse(path).success) faults.push(`DATABASE_URL has ${name}=${path}, which is no file that can be read.`);
-    if (path !== null && mode !== 'verify-full')
-      faults.push(`DATABASE_URL has ${name}, which is for TLS. Write sslmode=verify-full beside it, or remove it.`);
-  }
-  return faults;
-}
-
-function amqpFaults({ url: text, tls }: AmqpConfig): string[] {
-  const { protocol, hostname, username } = new URL(text);
-  const faults: string[] = [];
-  const files = Object.keys(tls).length > 0;
-  if ((username === '' || username === 'guest') && !isLoopback(hostname.replace(/^\[|\]$/g, '')))
-    faults.push(
-      `AMQP_URL takes the user guest to ${hostname}, whose password everybody knows. Make a user at the broker and name it: amqps://user:secret@${hostname}.`,
-    );
-  if (protocol === 'amqp:' && files)
-    faults.push('AMQP_CA, AMQP_CERT and AMQP_KEY are for TLS, but AMQP_URL begins with amqp://. Write amqps://, or remove them.');
-  if ((tls.certificate === undefined) !== (tls.key === undefined)) faults.push('AMQP_CERT and AMQP_KEY belong together. Set both or none.');
   return faults;
 }
 

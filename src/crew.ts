@@ -24,6 +24,8 @@ import { ordersService } from './orders/service.ts';
 import { simulatedGateway } from './payments/gateway.ts';
 import { paymentsService } from './payments/service.ts';
 import { stripeGateway } from './payments/stripe.ts';
+import { stripeWebhooks } from './payments/stripe-webhooks.ts';
+import { type WebhookReader, simulatedWebhooks } from './payments/webhooks.ts';
 import { simulatedCarrier } from './shipping/carrier.ts';
 import { shippingService } from './shipping/service.ts';
 
@@ -87,6 +89,12 @@ export function openDatabase(
   return openSqlite({ name, file: join(dataDir, `${name}.db`), metrics, shared });
 }
 
+/** Whose webhooks are taken: those of the provider there is, when its secret is known. */
+function webhooksOf({ stripe, paymentWebhookSecret: webhookSecret }: Config): Readonly<Record<string, WebhookReader>> | undefined {
+  if (webhookSecret === undefined) return undefined;
+  return stripe === undefined ? { simulated: simulatedWebhooks(webhookSecret) } : { stripe: stripeWebhooks({ ...stripe, webhookSecret }) };
+}
+
 /** Every service with what it needs of the outside and of others: orders reads the catalogue through a port, because siblings never meet. */
 export function buildServices(mailboxOf: (name: ServiceName) => Mailbox, config: Config, { world, telemetry }: Tools): Service[] {
   const context = (name: ServiceName) => ({ mailbox: mailboxOf(name), telemetry });
@@ -102,7 +110,7 @@ export function buildServices(mailboxOf: (name: ServiceName) => Mailbox, config:
   return [
     inventory,
     orders,
-    paymentsService({ ...context('payments'), gateway }),
+    paymentsService({ ...context('payments'), gateway, webhooks: webhooksOf(config) }),
     shippingService({ ...context('shipping'), carrier: simulatedCarrier({ world }) }),
     notificationsService({ ...context('notifications'), channels }),
   ];

@@ -20,7 +20,7 @@ import { type Runnable, runnable } from '../kernel/lifecycle.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
 import { traceIds } from '../kernel/tracing.ts';
 import type { World } from '../kernel/world.ts';
-import type { Route } from '../messaging/service.ts';
+import type { RequestContext, Route } from '../messaging/service.ts';
 import { contextOf, keysUnderWay, requestIdOf } from './context.ts';
 import { readInput, unknownFields } from './input.ts';
 import { PROBLEM_TYPE, problemOf, retryAfterOf } from './problem.ts';
@@ -80,7 +80,8 @@ const HEADERS = {
 
 export function openEdge(options: EdgeOptions): Edge {
   const { world, telemetry, host, port, routes, doors } = options;
-  const app = server(world);
+  const signed = signedBodies(routes);
+  const app = server(world, signed);
   const { httpRequests } = telemetry.metrics;
   const traces = traceRequests(app, telemetry.tracer, routes);
 
@@ -109,7 +110,7 @@ export function openEdge(options: EdgeOptions): Edge {
   });
 
   const once = keysUnderWay();
-  for (const route of routes) addRoute(app, route, options, once, traces);
+  for (const route of routes) addRoute(app, route, options, { once, traces, signed });
   for (const door of doors) addDoor(app, door);
 
   const lifecycle = runnable(
@@ -127,7 +128,7 @@ export function openEdge(options: EdgeOptions): Edge {
   return { ...lifecycle, url: () => urlOf(app.server.address() as AddressInfo | null) };
 }
 
-function server(world: World): FastifyInstance {
+function server(world: World, signed: SignedBodies): FastifyInstance {
   const app = fastify({
     logger: false, // a line a request is what metrics are for; a child logger a request costs 5 % of the throughput
     bodyLimit: BODY_BYTES_MAX,
@@ -154,20 +155,49 @@ function server(world: World): FastifyInstance {
   app.removeAllContentTypeParsers();
   const parse = app.getDefaultJsonParser('error', 'error');
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
+    signed.keep(request, body);
     if (body === '') done(null, undefined);
     else void parse(request, body, done);
   });
   return app;
 }
 
-function addRoute(app: FastifyInstance, route: Route, options: EdgeOptions, once: ReturnType<typeof keysUnderWay>, traces: RequestTraces): void {
+/** The bodies of requests that somebody has signed, as they came. */
+function signedBodies(routes: readonly Route[]): SignedBodies {
+  const urls = new Set(routes.filter((route) => route.signed).map(({ path }) => urlPattern(path)));
+  const bodies = new WeakMap<FastifyRequest, string>();
+  return {
+    keep(request, body) {
+      if (urls.has(request.routeOptions.url ?? '')) bodies.set(request, body);
+    },
+    of(request) {
+      const body = bodies.get(request);
+      return body === undefined ? {} : { raw: { body, header: (name) => [request.headers[name] ?? []].flat()[0] } };
+    },
+  };
+}
+interface SignedBodies {
+  keep(request: FastifyRequest, body: string): void;
+  of(request: FastifyRequest): Pick<RequestContext, 'raw'>;
+}
+
+/** As the HTTP library writes paths. */
+const urlPattern = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1');
+
+interface AddTools {
+  readonly once: ReturnType<typeof keysUnderWay>;
+  readonly traces: RequestTraces;
+  readonly signed: SignedBodies;
+}
+
+function addRoute(app: FastifyInstance, route: Route, options: EdgeOptions, { once, traces, signed }: AddTools): void {
   const name = `${route.method} ${route.path}`;
   const overloaded = SHEDDABLE.has(name) ? options.overloaded : undefined;
   const status = route.answers === 'created' ? 201 : 200;
   const locate = locationOf(route, options.routes);
   app.route({
     method: route.method,
-    url: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
+    url: urlPattern(route.path),
     async handler(request, reply) {
       const wait = overloaded?.();
       if (wait !== undefined) {
@@ -175,7 +205,7 @@ function addRoute(app: FastifyInstance, route: Route, options: EdgeOptions, once
         throw new Fault('overloaded', 'shedding');
       }
       const head = { method: request.method, url: request.url, headers: request.headers, body: request.body };
-      const context = contextOf(head, request.id, traces.of(request));
+      const context = { ...contextOf(head, request.id, traces.of(request)), ...(route.signed && signed.of(request)) };
       const input = readInput(route, request);
       const output = await once(context, name, () => route.handle({ ...input, context }));
       const isPreview = route.previews !== undefined && isDryRun(input.body);
@@ -199,7 +229,7 @@ const sendFile = (reply: FastifyReply, { type, body, sha256, name }: FileAnswer)
     .send(Buffer.from(body));
 
 function addDoor(app: FastifyInstance, door: Door): void {
-  app.get(door.path.replaceAll(/\{(\w+)\}/g, ':$1'), async (request, reply) => {
+  app.get(urlPattern(door.path), async (request, reply) => {
     const { status, type, body, headers } = await door.answer(request.url.split('?', 1)[0]!);
     return reply
       .code(status)

@@ -76,6 +76,8 @@ export const CATALOGUE = {
   // Payments and shipments
   payment_not_found: entry('not_found', false, 'There is no payment with this id.', 'Look for it with GET /v1/payments.'),
   payment_state: entry('conflict', false, 'The payment is not in a state that allows this.', 'Read the payment; its status says what is possible.'),
+  webhooks_not_taken: entry('not_found', false, 'No webhooks of this payment provider are taken here.', 'Set STRIPE_WEBHOOK_SECRET, or SIMULATED_WEBHOOK_SECRET for the simulated provider, and name the provider in the path.'),
+  webhook_signature: entry('invalid', false, 'The webhook is not signed as it must be, or was signed too long ago.', 'Compare the secret set here with that of the endpoint at the provider, and the clocks; nothing was changed.'),
   shipment_not_found: entry('not_found', false, 'There is no shipment with this id or tracking number.', 'Look for it with GET /v1/shipments.'),
   shipment_on_hold: entry('conflict', false, 'A hold lies on the shipment.', 'Release the hold of its order, or wait until it expires.'),
   parcel_not_found: entry('not_found', false, 'The shipment has no such parcel, or none that this can be done with.', 'Read the shipment; it lists its parcels.'),

@@ -11,7 +11,7 @@ import { type Clock, steadyClock } from './clock.ts';
 // oxfmt-ignore
 export type IdPrefix =
   | 'ord' | 'lin' | 'prd' | 'whs' | 'res' | 'pst' | 'pay' | 'pop' | 'shp' | 'prc' | 'lbl' | 'rtn' | 'ntf' | 'cus'
-  | 'msg' | 'dl' | 'dlj' | 'tmr' | 'aud' | 'req' | 'adj' | 'rcp' | 'cnt' | 'mov' | 'trf' | 'hld' | 'rfd' | 'pid' | 'qst';
+  | 'msg' | 'dl' | 'dlj' | 'tmr' | 'aud' | 'req' | 'adj' | 'rcp' | 'cnt' | 'mov' | 'trf' | 'hld' | 'rfd' | 'pid' | 'qst' | 'whk';
 
 export interface World extends Clock {
   /** A new TypeID: `prefix_` and 26 characters of base 32, strictly increasing within the process. */

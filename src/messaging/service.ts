@@ -44,6 +44,8 @@ export interface RequestContext {
   readonly operation?: string;
   /** The span of the request (kernel/tracing.ts), when there are traces. */
   readonly traceparent?: string;
+  /** Of a route that is `signed`: the body as it came, and the headers, one by one. */
+  readonly raw?: { readonly body: string; header(name: string): string | undefined };
 }
 
 /** One REST route as data. The edge validates the input, calls `handle`, checks and writes the answer. */
@@ -61,6 +63,8 @@ export interface Route<Params = never, Query = never, Body = never, Output = unk
   readonly previews?: z.ZodType<Preview>;
   /** `created` when it makes a thing, `file` when its answer is a document (`fileSchema`), `ok` otherwise. */
   readonly answers: 'created' | 'ok' | 'file';
+  /** Somebody has signed its body: the context brings that as it came. */
+  readonly signed?: true;
   /** Error codes it may answer, for the documentation. */
   readonly refuses?: readonly string[];
   handle(input: { readonly params: Params; readonly query: Query; readonly body: Body; readonly context: RequestContext }): Promise<Output | Preview>;

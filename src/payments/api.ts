@@ -7,7 +7,9 @@ import { Refusal } from '../kernel/errors.ts';
 import { rfc3339, rfc3339OrNull } from '../kernel/time.ts';
 import type { Database } from '../db/database.ts';
 import { type Route, route } from '../messaging/service.ts';
-import { type PaymentTables, type VisiblePayment, listPayments, readPayment } from './store.ts';
+import { REASONS } from './domain-webhook.ts';
+import { type WebhookTables, listWebhooks } from './store-webhooks.ts';
+import { type Operation, type PaymentTables, type VisiblePayment, listPayments, readPayment } from './store.ts';
 
 const status = z.enum([
   'requested',
@@ -80,14 +82,42 @@ const askSchema = z.object({
   state: z.enum(['waiting', 'done', 'refused']),
   reason: z.string().nullable(),
 });
+const contradictionSchema = z.object({
+  id: z.string(),
+  type: z.string(),
+  reason: z.enum(REASONS),
+  amount_said: z.int().nullable(),
+  amount_known: z.int().nullable(),
+  created_at: timestamp,
+});
 const detailSchema = paymentSchema
   .extend({
+    contradictions: z.array(contradictionSchema).meta({ description: 'What the provider said unasked that is not as we know it, newest first.' }),
     operations: z.array(operationSchema),
     postings: z.array(postingSchema),
     authorizations: z.array(authorizationSchema).meta({ description: 'Of a payment beyond the ordinary: what each holds.' }),
     asked: z.array(askSchema).meta({ description: 'Of a payment beyond the ordinary: what was asked of it, in the order of its turn.' }),
   })
   .meta({ id: 'PaymentDetail' });
+
+/** One of another card has its token in its row. */
+const visibleOperation = (row: Operation) => ({
+  id: row.id,
+  kind: row.kind,
+  amount: row.amount,
+  state: row.state,
+  attempts: row.attempts,
+  due_at: rfc3339OrNull(row.due_at),
+  shipment_id: row.shipment_id,
+  authorization_id: row.authorization_id,
+  provider_ref: row.provider_ref,
+  error: row.error,
+  created_at: rfc3339(row.created_at),
+  updated_at: rfc3339(row.updated_at),
+});
+
+/** More than these are in GET /v1/payments/webhooks. */
+const CONTRADICTIONS_MAX = 50;
 
 const visible = (payment: VisiblePayment) => ({ ...times(payment), authorized_until: rfc3339OrNull(payment.authorized_until) });
 const times = <Row extends { created_at: number; updated_at: number }>(row: Row) => ({
@@ -128,8 +158,18 @@ export function paymentRoutes(db: Database): Route[] {
         const payment = await readPayment(db.read, builder, payment_id);
         if (payment === undefined) throw new Refusal('payment_not_found', `there is no payment ${payment_id}`);
         const { operations, postings, book, ...rest } = payment;
+        const filter = { order_id: payment.order_id, verdict: 'contradicts' } as const;
+        const contradictions = await listWebhooks(db.read, db.builder<WebhookTables>(), filter, { before: undefined, limit: CONTRADICTIONS_MAX });
         return {
           ...visible(rest),
+          contradictions: contradictions.map(({ id, type, reason, amount_said, amount_known, created_at }) => ({
+            id,
+            type,
+            reason: reason as (typeof REASONS)[number],
+            amount_said,
+            amount_known,
+            created_at: rfc3339(created_at),
+          })),
           authorizations: (book?.authorizations ?? []).map(({ id, amount, provider_ref, held, captured, until }) => ({
             authorization: id || null,
             amount,
@@ -139,8 +179,8 @@ export function paymentRoutes(db: Database): Route[] {
             authorized_until: rfc3339OrNull(until),
           })),
           asked: (book?.asks ?? []).map(({ what, key, amount, taken, state, reason }) => ({ what, key, amount, taken, state, reason })),
-          operations: operations.map((operation) => ({ ...times(operation), due_at: rfc3339OrNull(operation.due_at) })),
-          postings: postings.map((posting) => ({ ...posting, created_at: rfc3339(posting.created_at) })),
+          operations: operations.map(visibleOperation),
+          postings: postings.map(({ payment_id: _payment, ...posting }) => ({ ...posting, created_at: rfc3339(posting.created_at) })),
         };
       },
     }),

@@ -63,7 +63,7 @@ export function stripeGateway(options: StripeOptions): Gateway {
 }
 
 /** Loaded only where the settings ask for it. Retries are ours: they are written down. */
-async function openClient({ apiKey, url, timeout = TIMEOUT_MS }: StripeOptions): Promise<Stripe> {
+export async function openClient({ apiKey, url, timeout = TIMEOUT_MS }: StripeOptions): Promise<Stripe> {
   const { default: Library } = await import('stripe');
   const address = url === undefined ? undefined : new URL(url);
   return new Library(apiKey, {
@@ -134,7 +134,10 @@ async function giveUp(stripe: Stripe, what: ProviderCall): Promise<Answer> {
 
 async function refund(stripe: Stripe, what: ProviderCall): Promise<Answer> {
   return refunded(
-    await stripe.refunds.create({ payment_intent: what.provider_ref!, amount: what.amount, metadata: { waybill_operation: what.id } }, keyed(what)),
+    await stripe.refunds.create(
+      { payment_intent: what.provider_ref!, amount: what.amount, metadata: { waybill_operation: what.id, waybill_order: what.order_id } },
+      keyed(what),
+    ),
     what,
   );
 }
@@ -182,7 +185,7 @@ async function answerOf(error: unknown, lookAgain: () => Promise<Looked>): Promi
 }
 
 /** Without the message, which may quote a key or a card. */
-function describe(error: unknown): string {
+export function describe(error: unknown): string {
   const { type, code, statusCode } = error as Partial<Stripe.errors.StripeError>;
   return `stripe: ${[type ?? (error instanceof Error ? error.name : 'error'), code, statusCode].filter((part) => part !== undefined).join(' ')}`;
 }
