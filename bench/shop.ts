@@ -22,7 +22,7 @@ export async function stock({ url }: Server): Promise<void> {
 }
 
 /** Orders placed; and orders whose shipment is ready and whose customer has been told: each is one message said by its service. */
-async function progress(servers: readonly Server[]): Promise<{ placed: number; completed: number }> {
+export async function progress(servers: readonly Server[]): Promise<{ placed: number; completed: number }> {
   const texts = await Promise.all(servers.map(async ({ url }) => (await fetch(`${url}/metrics`)).text()));
   const value = (name: string): number => texts.reduce((sum, text) => sum + Number(new RegExp(`^${name} (\\d+)`, 'm').exec(text)?.[1] ?? 0), 0);
   const said = (service: string): number => value(`waybill_messages_published_total{service="${service}"}`);
