@@ -183,4 +183,11 @@ describe('tasks', () => {
     await turns();
     expect(concluded).toEqual([['quick', 'done']]);
   });
+
+  it('leaves to whoever runs it what was inserted where nothing runs', async () => {
+    const { tasks, world } = scene();
+    expect(tasks.leaseFrom(world.now())).toBe(world.now());
+    await tasks.start();
+    expect(tasks.leaseFrom(world.now())).toBe(world.now() + LEASE_MS);
+  });
 });

@@ -38,8 +38,10 @@ export interface Done<Task, Outcome> {
 }
 
 export interface Tasks<Task> extends Runnable {
-  /** Performs rows that were just committed with a lease until `now + LEASE_MS`, without claiming them again. */
+  /** Performs rows that were just committed with a lease until `leaseFrom(now)`, without claiming them again. */
   poke(tasks: readonly Task[]): void;
+  /** When a row inserted now is due. Where nothing runs that could be poked, such as behind a door apart from its worker, that is now. */
+  leaseFrom(now: number): number;
 }
 
 /** How long a claimed row is nobody else's. */
@@ -199,7 +201,8 @@ export function runTasks<Task extends TracedTask, Outcome>(mailbox: Mailbox, tel
       abandoned = true;
     },
     poke(tasks) {
-      if (running) take(tasks, world.now() + LEASE_MS); // else their lease runs out and a running process takes them
+      if (running) take(tasks, world.now() + LEASE_MS); // else a running process finds them
     },
+    leaseFrom: (now) => (running ? now + LEASE_MS : now),
   };
 }

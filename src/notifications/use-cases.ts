@@ -6,7 +6,7 @@ import type { Message } from '../contracts/envelope.ts';
 import { Refusal } from '../kernel/errors.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
 import type { Mailbox, Saying, Unit } from '../messaging/mailbox.ts';
-import { LEASE_MS, type TaskKind, type Tasks, runTasks } from '../messaging/tasks.ts';
+import { type TaskKind, type Tasks, runTasks } from '../messaging/tasks.ts';
 import type { Channel, RemoteChannel } from './channels.ts';
 import { type Delivery, type Notification, type Occasion, type Outcome, notificationOf, progress, repeatOf } from './domain.ts';
 import { textOf } from './domain-texts.ts';
@@ -65,8 +65,7 @@ export function notificationUseCases({ mailbox, telemetry, channels }: Notificat
     await keep(unit, made);
   }
 
-  /** With the lease of a task that was poked: whoever inserts it sends it. */
-  const dueAt = ({ name }: Channel, now: number): number | null => (name === 'log' ? null : now + LEASE_MS);
+  const dueAt = ({ name }: Channel, now: number): number | null => (name === 'log' ? null : tasks!.leaseFrom(now));
 
   /** Stores what is not there yet; says and shows what is sent by that, and sends the rest. */
   async function keep({ tx, say }: Unit, made: readonly Made[]): Promise<void> {

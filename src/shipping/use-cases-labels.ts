@@ -4,7 +4,7 @@ import { Refusal, codeOf } from '../kernel/errors.ts';
 import type { World } from '../kernel/world.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
 import type { Mailbox, Unit } from '../messaging/mailbox.ts';
-import { LEASE_MS, type TaskKind, type Tasks, runTasks } from '../messaging/tasks.ts';
+import { type TaskKind, type Tasks, runTasks } from '../messaging/tasks.ts';
 import type { Carrier, LabelAnswer } from './carrier.ts';
 import { type Label, type LabelFormat, type LabelOutcome, concluded, isLive, unwanted } from './domain-labels.ts';
 import type { Parcel } from './domain-parcels.ts';
@@ -66,7 +66,9 @@ export function labelDesk({ mailbox, telemetry, carrier }: { mailbox: Mailbox; t
         )
       ).map((label) => [label.parcel_id, label]),
     );
-    const fresh = parcels.filter(({ id }) => !isOrdered(live.get(id), format)).map((parcel) => newLabel(parcel, format, world, now));
+    const fresh = parcels
+      .filter(({ id }) => !isOrdered(live.get(id), format))
+      .map((parcel) => newLabel(parcel, format, { world, now, dueAt: tasks.leaseFrom(now) }));
     const before = await listLabels(tx, shipmentId);
     if (fresh.length === 0) return before;
     await keepStep(unit, shipment, silent({ ...shipment, updated_at: now }), act);
@@ -107,7 +109,11 @@ function isOrdered(label: Label | undefined, format: LabelFormat): boolean {
   throw new Refusal('label_state', `parcel ${label.parcel_id} has a label as ${label.format}, which is ${label.status}: give it back first`);
 }
 
-const newLabel = ({ id: parcel_id, shipment_id }: Parcel, format: LabelFormat, world: World, now: number): Label => ({
+const newLabel = (
+  { id: parcel_id, shipment_id }: Parcel,
+  format: LabelFormat,
+  { world, now, dueAt }: { readonly world: World; readonly now: number; readonly dueAt: number },
+): Label => ({
   id: world.id('lbl'),
   shipment_id,
   parcel_id,
@@ -115,7 +121,7 @@ const newLabel = ({ id: parcel_id, shipment_id }: Parcel, format: LabelFormat, w
   status: 'requested',
   unwanted: 0,
   attempts: 0,
-  due_at: now + LEASE_MS,
+  due_at: dueAt,
   carrier: null,
   carrier_ref: null,
   content_type: null,
