@@ -25,10 +25,12 @@ import { healthDoors } from './edge/health.ts';
 import { type Edge, openEdge } from './edge/http.ts';
 import { operationRoutes } from './edge/operations.ts';
 import { openPressure } from './edge/pressure.ts';
+import { sandboxRoutes } from './edge/sandbox.ts';
 import { Fault } from './kernel/errors.ts';
 import { watchEventLoop } from './kernel/event-loop.ts';
 import { type Runnable, runnable, startAll, stopAll } from './kernel/lifecycle.ts';
 import { type Telemetry, createTelemetry } from './kernel/telemetry.ts';
+import { openTestClock, refuseSandboxIn } from './kernel/test-clock.ts';
 import { type World, realWorld } from './kernel/world.ts';
 import { queueOf } from './messaging/consumer.ts';
 import { embeddedTransport } from './messaging/embedded.ts';
@@ -68,7 +70,10 @@ export function buildApp(
     'waybill',
     async () => {
       prepareFolder(config.dataDir);
-      ({ edge, things } = compose(config, { world, telemetry, checkAnswers, secondThread }));
+      const clock = config.sandbox ? openTestClock(config.dataDir) : undefined;
+      if (!config.sandbox) refuseSandboxIn(config.dataDir);
+      if (clock !== undefined) telemetry.log.warn({ ahead_ms: clock.ahead() }, 'this is a sandbox: its clock may be put forward');
+      ({ edge, things } = compose(config, { world: clock?.world ?? world, telemetry, checkAnswers, secondThread }, clock && sandboxRoutes(clock)));
       await startAll(things);
     },
     () => stopAll(things),
@@ -97,7 +102,7 @@ function prepareFolder(folder: string): void {
 const onStart = (name: string, start: () => Promise<void> | void): Runnable => runnable(name, start, () => undefined);
 const onStop = (name: string, stop: () => Promise<void> | void): Runnable => runnable(name, () => undefined, stop);
 
-function compose(config: Config, tools: Tools): { edge: Edge; things: Runnable[] } {
+function compose(config: Config, tools: Tools, extra: readonly Route[] = []): { edge: Edge; things: Runnable[] } {
   const rabbit = config.amqp && openRabbit(config.amqp, config, tools);
   const transport = rabbit ?? embeddedTransport({ file: join(config.dataDir, 'bus.db'), ...tools });
   const thread = tools.secondThread ? openThread(config, transport, tools) : undefined;
@@ -128,7 +133,7 @@ function compose(config: Config, tools: Tools): { edge: Edge; things: Runnable[]
       folder: config.dataDir,
       gapLimit: config.gapLimit,
     },
-    config.parts.includes('api') ? [...services, auditor].flatMap(({ routes }) => routes) : [],
+    config.parts.includes('api') ? [...[...services, auditor].flatMap(({ routes }) => routes), ...extra] : [],
     tools,
   );
   const things = [

@@ -52,6 +52,17 @@ describe('loadConfig', () => {
     rmSync(folder, { recursive: true });
   });
 
+  test('is a sandbox only where nobody else and no real money is', () => {
+    expect(loadConfig({ SANDBOX: 'true' })).toMatchObject({ sandbox: true, threads: 1 });
+    for (const other of [
+      { ALLOW_UNPROTECTED: 'true' },
+      { STRIPE_API_KEY: 'sk_test_1' },
+      { DATABASE_URL: 'postgres://x' },
+      { AMQP_URL: 'amqp://127.0.0.1' },
+    ])
+      expect(faultsOf({ SANDBOX: 'true', ...other })[0], JSON.stringify(other)).toMatch(/^SANDBOX=true cannot be with /);
+  });
+
   test('takes the secret of webhooks for the provider there is, and for no other', () => {
     expect(loadConfig({ SIMULATED_WEBHOOK_SECRET: 'a_long_secret' }).paymentWebhookSecret).toBe('a_long_secret');
     expect(faultsOf({ STRIPE_WEBHOOK_SECRET: 'whsec_1234' })[0]).toMatch(/^STRIPE_WEBHOOK_SECRET is set, but payments are not made at Stripe/);

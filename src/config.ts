@@ -138,6 +138,7 @@ export const SETTINGS = {
   OTEL_TRACES_SAMPLER_ARG: setting('1', 'The share a ratio takes, from 0 to 1.', ratio),
   OTEL_SDK_DISABLED: setting('false', '`true` makes no traces, whatever else is set.', flag),
   WAYBILL_URL: setting(undefined, 'Where the command line finds Waybill; the server itself does not read it.', url('http:', 'https:')),
+  SANDBOX: setting('false', '`true` lets the clock be put forward by POST /v1/sandbox/clock, to try out what takes days. Never for a real shop: on this machine, over SQLite, with the simulated provider only.', flag),
   WAYBILL_FAILPOINTS: setting('', 'For tests: where to die, fail or wait, e.g. `relay.after_publish=kill@3`.', failpoints),
 } as const;
 
@@ -193,6 +194,8 @@ export interface Config {
   readonly shed: { readonly outbox: number; readonly queues: number; readonly lag: number };
   /** Where traces go; undefined: nowhere, and none are made. */
   readonly tracing: TracingOptions | undefined;
+  /** The clock may be put forward. */
+  readonly sandbox: boolean;
   /** As text, already checked. */
   readonly failpoints: string;
 }
@@ -261,7 +264,8 @@ function toConfig(values: Values): Config {
     port: values.PORT,
     allowUnprotected: values.ALLOW_UNPROTECTED,
     dataDir: values.DATA_DIR,
-    threads: values.DATABASE_URL === undefined && values.AMQP_URL === undefined ? Math.min(values.THREADS, availableParallelism()) : 1,
+    threads:
+      values.DATABASE_URL === undefined && values.AMQP_URL === undefined && !values.SANDBOX ? Math.min(values.THREADS, availableParallelism()) : 1,
     databaseUrl: values.DATABASE_URL,
     databasePool: values.DATABASE_POOL,
     databasePooler: values.DATABASE_POOLER === 'transaction',
@@ -285,6 +289,7 @@ function toConfig(values: Values): Config {
     gapLimit: values.GAP_LIMIT,
     shed: { outbox: values.SHED_OUTBOX, queues: values.SHED_QUEUES, lag: values.SHED_LAG },
     tracing: toTracing(values),
+    sandbox: values.SANDBOX,
     failpoints: values.WAYBILL_FAILPOINTS,
   });
 }
@@ -316,6 +321,7 @@ function contradictions(config: Config): string[] {
   const { host: address, allowUnprotected } = config;
   const faults = [
     ...divisions(config),
+    ...(config.sandbox ? sandboxFaults(config) : []),
     ...(config.notifyWebhook?.secret === ''
       ? ['NOTIFY_WEBHOOK_URL needs NOTIFY_WEBHOOK_SECRET, so that the receiver knows whose requests they are. Set both or none.']
       : []),
@@ -328,6 +334,21 @@ function contradictions(config: Config): string[] {
     );
   }
   return faults;
+}
+
+/** Whoever can put the clock forward can end what others rely on, and the clock is that of one process. */
+function sandboxFaults({ host: address, allowUnprotected, stripe, databaseUrl, amqp }: Config): string[] {
+  const not = (is: boolean, what: string, why: string): string[] => (is ? [`SANDBOX=true cannot be with ${what}: ${why} Remove one of them.`] : []);
+  return [
+    ...not(
+      !isLoopback(address) || allowUnprotected,
+      'a HOST that others reach or ALLOW_UNPROTECTED',
+      'whoever reaches it could put the clock forward.',
+    ),
+    ...not(stripe !== undefined, 'STRIPE_API_KEY', 'real money does not follow a clock that is put forward.'),
+    ...not(databaseUrl !== undefined, 'DATABASE_URL', 'a database has a clock of its own, and other processes have theirs.'),
+    ...not(amqp !== undefined, 'AMQP_URL', 'the clock is that of one process, and others would not follow it.'),
+  ];
 }
 
 /** A secret belongs to the provider there is. */

@@ -27,11 +27,13 @@ export interface MachineClocks {
   readonly wall?: () => number;
   /** Milliseconds that nobody can set. */
   readonly elapsed?: () => number;
+  /** Milliseconds to add to the machine's time (test-clock.ts). */
+  readonly ahead?: () => number;
 }
 
 /** The real world; a test may hand it clocks that it works itself. */
-export function realWorld({ wall = Date.now, elapsed = () => performance.now() }: MachineClocks = {}): World {
-  const clock = steadyClock(wall, elapsed);
+export function realWorld({ wall = Date.now, elapsed = () => performance.now(), ahead }: MachineClocks = {}): World {
+  const clock = steadyClock(ahead === undefined ? wall : () => wall() + ahead(), elapsed);
   return { ...clock, id: typeIds(clock.now, randomBytes), random: Math.random, sleep };
 }
 
