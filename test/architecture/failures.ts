@@ -42,12 +42,16 @@ export function checkFailures(page: string, sources: readonly Source[], alerts: 
 function checkRow(row: readonly string[], sources: readonly Source[]): string[] {
   const [number, ...cells] = row;
   if (cells.length !== 4) return [`fault ${number} has ${cells.length + 1} cells instead of 5`];
-  const shown = cells[3]!;
+  return checkShown(`fault ${number}`, cells[3]!, sources);
+}
+
+/** Each test that is named must stand in the file it is named in; where there is none, there must be a reason. */
+export function checkShown(who: string, shown: string, sources: readonly Source[]): string[] {
   const named = [...shown.matchAll(/`([^`]+\.ts)` “([^”]+)”/g)].map(([, path, title]) => ({ path: path!, title: title! }));
-  if (named.length === 0 && !/^not shown: \S/.test(shown)) return [`fault ${number} names no test, and does not say why`];
+  if (named.length === 0 && !/^not shown: \S/.test(shown)) return [`${who} names no test, and does not say why`];
   return named.flatMap(({ path, title }) => {
     const source = sources.find((one) => one.path === path);
-    if (source === undefined) return [`fault ${number} names ${path}, which is not there`];
-    return titlesOf(source).has(title) ? [] : [`fault ${number} names “${title}”, which is not in ${path}`];
+    if (source === undefined) return [`${who} names ${path}, which is not there`];
+    return titlesOf(source).has(title) ? [] : [`${who} names “${title}”, which is not in ${path}`];
   });
 }

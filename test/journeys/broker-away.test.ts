@@ -22,7 +22,11 @@ describe.skipIf(rabbitUrl === undefined)('a broker that goes away', () => {
     url.host = `127.0.0.1:${proxy.port}`;
     const world = realWorld();
     later = 0;
-    app = await startApp({ settings: { AMQP_URL: url.href, AMQP_PREFIX: prefix }, world: { ...world, now: () => world.now() + later } });
+    app = await startApp({
+      // What waits for an hour must not have given up before: the deadline for stock would be exactly that.
+      settings: { AMQP_URL: url.href, AMQP_PREFIX: prefix, DEADLINE_STOCK: '3h' },
+      world: { ...world, now: () => world.now() + later },
+    });
   });
   afterEach(async () => {
     await app.stop();
@@ -51,5 +55,21 @@ describe.skipIf(rabbitUrl === undefined)('a broker that goes away', () => {
     proxy.refuse(false);
     await shop.reaches(order.id, 'confirmed');
     expect(await status('/health/ready')).toBe(200);
+  });
+  test('for an hour: orders are taken all the while, and when it is back they go on in the order they came', async () => {
+    const shop = await openShop(app, { stock: 5 });
+    proxy.refuse(true);
+    proxy.cut();
+    const orders: string[] = [];
+    for (let minutes = 0; minutes < 60; minutes += 6) {
+      later = minutes * 60_000;
+      orders.push((await shop.place({ lines: [{ sku: shop.sku, quantity: 1 }] })).id);
+    }
+    later = 60 * 60_000;
+    expect((await shop.order(orders[0]!)).status).toBe('pending');
+    proxy.refuse(false);
+    for (const id of orders.slice(0, 5)) await shop.reaches(id, 'confirmed'); // the five that came first have the five pieces
+    for (const id of orders.slice(5)) expect(await shop.reaches(id, 'cancelled')).toMatchObject({ status_reason: 'out_of_stock' });
+    expect((await shop.audit()).equations.filter(({ violations }) => violations > 0)).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 /**
  * A world whose clock stands still until a test moves it, and whose chance follows from a seed.
  */
-import { typeIds, type World } from '../../src/kernel/world.ts';
+import { realWorld, typeIds, type World } from '../../src/kernel/world.ts';
 
 export interface TestWorld extends World {
   /** Moves the clock on, waking whoever has slept long enough, in the order they are due. */
@@ -48,5 +48,30 @@ function mulberry32(seed: number): () => number {
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** The real world, whose clock a test can move on: whoever sleeps looks at it again. */
+export interface MovableWorld extends World {
+  advance(ms: number): void;
+}
+
+export function movableWorld(): MovableWorld {
+  const real = realWorld();
+  let ahead = 0;
+  let moved = new AbortController();
+  return {
+    ...real,
+    now: () => real.now() + ahead,
+    sleep(ms, signal) {
+      const wakers = [moved.signal, ...(signal === undefined ? [] : [signal])];
+      return real.sleep(ms, AbortSignal.any(wakers));
+    },
+    advance(ms) {
+      ahead += ms;
+      const woken = moved;
+      moved = new AbortController();
+      woken.abort();
+    },
   };
 }
