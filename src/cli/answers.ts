@@ -11,14 +11,17 @@ export interface Order {
   readonly customer: { readonly id: string; readonly name?: string };
   readonly currency: string;
   readonly lines: readonly {
+    readonly id: string;
     readonly sku: string;
     readonly name: string;
     readonly quantity: number;
     readonly unit_price: number;
     readonly amount: number;
   }[];
-  readonly charges: readonly { readonly code: string; readonly name?: string; readonly amount: number }[];
+  readonly charges: readonly { readonly code: string; readonly name?: string; readonly amount: number; readonly kind?: string }[];
   readonly total: number;
+  /** Money that is being given back. */
+  readonly refunds?: readonly { readonly id: string; readonly amount: number }[];
   readonly policy: string;
   /** The waybill. */
   readonly stops: readonly Stop[];

@@ -142,13 +142,13 @@ function topologyCommands(): Command {
 
 function importCommands(): Command {
   const retail = new Command('online-retail')
-    .description('bring in a file of the Online Retail dataset: products, stock, and an order for every sale')
+    .description('bring in a file of the Online Retail dataset: products, stock, an order for every sale, and what comes back')
     .argument('<file>', 'a CSV file; examples/online-retail has one')
     .option('--truth <file>', 'compare with figures computed independently')
     .option('--report <file>', 'write everything, exceptions line by line, as JSON')
     .option('--concurrency <n>', 'requests under way at once', wholeNumber, 32)
     .option('--wait <seconds>', 'how long to go on when the server is away, or no order moves', wholeNumber, 120)
-    .option('--dispatch', 'also hand every parcel over and deliver it', false);
+    .option('--dispatch', 'also hand over and deliver the parcels of which nothing comes back', false);
   interface Options extends Common {
     truth?: string;
     report?: string;

@@ -82,6 +82,10 @@ const invoices = (lines: readonly Sold[]): number => distinct(lines, ({ invoice 
 const by = (lines: readonly Sold[], of: (line: Sold) => string): [string, Sold[]][] =>
   [...Map.groupBy(lines, of)].sort(([a], [b]) => (a < b ? -1 : 1));
 
+/** Could the sale be the one that was cancelled, but for the pieces? */
+const isSaleOf = (sale: Sold, gone: Sold): boolean =>
+  gone.customer !== '' && sale.customer === gone.customer && sale.code === gone.code && sale.price === gone.price && sale.minute <= gone.minute;
+
 export function truthOf(lines: readonly Sold[]) {
   const sale = lines.filter(({ invoice }) => /^\d/.test(invoice));
   const cancel = lines.filter(({ invoice }) => invoice.startsWith('C'));
@@ -123,6 +127,15 @@ export function truthOf(lines: readonly Sold[]) {
       negative_quantity_lines: lines.filter(({ quantity }) => quantity < 0).length,
       stock_adjustment_lines: gone.length,
       stock_adjustment_units: pieces(gone),
+    },
+    cancellations: {
+      invoices: invoices(cancel),
+      lines: cancel.length,
+      units: -pieces(cancel),
+      value: pounds(worth(cancel)),
+      lines_without_customer: cancel.filter(({ customer }) => customer === '').length,
+      matched_lines: cancel.filter((gone) => sale.some((one) => isSaleOf(one, gone) && one.quantity >= -gone.quantity)).length,
+      exactly_matched_lines: cancel.filter((gone) => sale.some((one) => isSaleOf(one, gone) && one.quantity === -gone.quantity)).length,
     },
     by_month: Object.fromEntries(
       by(lines, ({ day }) => day.slice(0, 7)).map(([month, all]) => [

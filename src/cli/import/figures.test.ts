@@ -63,6 +63,7 @@ describe('figures', () => {
       'money.net': '-3.749',
       'units.sold': 3,
       'units.cancelled': 1,
+      'cancellations.matched_lines': 0,
       'quirks.stock_adjustment_units': -3,
       'quirks.prices_with_more_than_2_decimals': 1,
       'by_country.Norway.invoices': 1,
@@ -82,6 +83,22 @@ describe('figures', () => {
       'a.gross_sales': '0.001',
     });
   });
+});
+
+test('cancellations that a sale explains are counted, each by itself', () => {
+  const counting = startCounting();
+  const at = (one: Line, minute: string): Line => ({ ...one, at: minute });
+  for (const one of [
+    at(line('C561030', 'A', '-1', '1'), '2011-07-24 09:00'), // before the sale
+    at(line('561037', 'A', '2', '1'), '2011-07-24 09:05'),
+    at(line('C561038', 'A', '-2', '1'), '2011-07-24 09:05'), // exactly
+    at(line('C561039', 'A', '-1', '1'), '2011-07-24 09:06'), // though nothing is left by now
+    at(line('C561040', 'A', '-3', '1'), '2011-07-24 09:06'), // too many
+    at(line('C561041', 'A', '-1', '2'), '2011-07-24 09:06'), // another price
+    at(line('C561042', 'A', '-1', '1', '2'), '2011-07-24 09:06'), // another customer
+  ])
+    counting.add(one);
+  expect(counting.figures()).toMatchObject({ 'cancellations.matched_lines': 2, 'cancellations.exactly_matched_lines': 1 });
 });
 
 describe('against a truth', () => {

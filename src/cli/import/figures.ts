@@ -3,6 +3,7 @@
  * `by_country.EIRE.net`), so that they can be compared with those of a truth file. Money is exact.
  */
 import { type Line, PENNY, type Unreadable, VALUE_DIGITS, isUnreadable } from './lines.ts';
+import { startLikelySales } from './likely-sales.ts';
 import { valueOf } from './mapping.ts';
 
 export type Figures = Readonly<Record<string, number | string>>;
@@ -62,7 +63,7 @@ export interface Counting {
   products(): ReadonlyMap<string, ProductFigures>;
 }
 
-/** Starts counting. Memory grows with invoices, products and customers, not with lines. */
+/** Starts counting. Memory grows with invoices, products and what each customer bought at which price. */
 export function startCounting(): Counting {
   const whole = emptyGroup();
   const months = new Map<string, Group>();
@@ -71,6 +72,7 @@ export function startCounting(): Counting {
   const lines = { sale: 0, cancel: 0, adjust: 0 };
   const invoices = { sale: new Set<string>(), cancel: new Set<string>(), adjust: new Set<string>() };
   const customers = new Set<string>();
+  const likely = startLikelySales();
   const cancelCustomers = new Set<string>();
   const anonymousInvoices = new Set<string>();
   const cancelled = { lines: 0, units: 0, anonymous: 0 };
@@ -119,6 +121,7 @@ export function startCounting(): Counting {
       quirks.adjustments += 1;
       quirks.adjustmentUnits += quantity;
     }
+    likely.add(line);
     if (kind === 'cancel') {
       cancelled.lines += 1;
       cancelled.units -= quantity;
@@ -132,6 +135,7 @@ export function startCounting(): Counting {
   }
 
   function figures(): Figures {
+    const explained = likely.count();
     const money = (value: bigint): string => formatValue(value);
     const pennies = (value: bigint): string => formatValue(roundToPennies(value) * PENNY);
     return {
@@ -174,6 +178,8 @@ export function startCounting(): Counting {
       'cancellations.value': money(whole.cancellations),
       'cancellations.customers': cancelCustomers.size,
       'cancellations.lines_without_customer': cancelled.anonymous,
+      'cancellations.matched_lines': explained.matched,
+      'cancellations.exactly_matched_lines': explained.exactly,
       ...groupFigures('by_month', months, ({ cancel_invoices: cancelInvoices, net_units: netUnits, gross_sales: grossSales, cancellations }) => ({
         cancel_invoices: cancelInvoices.size,
         net_units: netUnits,

@@ -63,8 +63,14 @@ describe('the fate of a line', () => {
     ['postage gone', { sku: 'POST', quantity: -7, unit_price: 0n }, 'service_write_off'],
     ['goods gone, with a price', { quantity: -7 }, 'negative_sale'],
     ['goods of negative price', { unit_price: -1n }, 'negative_sale'],
-    ['a C invoice', { invoice: 'C561037', quantity: -7 }, 'cancellation_awaits_returns'],
-    ['an A invoice', { invoice: 'A563185', sku: 'B' }, 'bad_debt_adjustment'],
+    ['goods back', { invoice: 'C561037', quantity: -7 }, 'return'],
+    ['goods back from nobody', { invoice: 'C561037', quantity: -7, customer: '' }, 'return_without_customer'],
+    ['postage back', { invoice: 'C561037', sku: 'POST', quantity: -7 }, 'refund'],
+    ['less than a penny back', { invoice: 'C561037', sku: 'POST', quantity: -1, unit_price: 9_999n }, 'odd_cancellation'],
+    ['a cancellation that takes', { invoice: 'C561037' }, 'odd_cancellation'],
+    ['an adjustment nobody gains by', { invoice: 'A563185', sku: 'B' }, 'bad_debt_adjustment'],
+    ['an adjustment for nobody', { invoice: 'A563186', sku: 'B', unit_price: -PENNY, customer: '' }, 'bad_debt_adjustment'],
+    ['an adjustment a customer gains by', { invoice: 'A563186', sku: 'B', quantity: 1, unit_price: -PENNY }, 'refund'],
   ])('%s', (_name, over, fate) => {
     expect(fateOf(line(over))).toBe(fate);
   });
@@ -136,7 +142,9 @@ const anyLine: fc.Arbitrary<Line | Unreadable> = fc.oneof(
 const anyInvoice = fc.array(anyLine, { minLength: 1, maxLength: 40 }).map((lines) => lines.map((one, i) => ({ ...one, line: i + 2 })));
 
 const linesIn = (plan: InvoicePlan): number[] =>
-  [...(plan.order?.lines ?? []), ...(plan.order?.charges ?? []), ...plan.write_offs, ...plan.exceptions].map((one) => one.line).sort((a, b) => a - b);
+  [...(plan.order?.lines ?? []), ...(plan.order?.charges ?? []), ...plan.write_offs, ...plan.back, ...plan.exceptions]
+    .map((one) => one.line)
+    .sort((a, b) => a - b);
 
 describe('whatever the lines', () => {
   test('each is accounted for exactly once', () => {
@@ -150,9 +158,12 @@ describe('whatever the lines', () => {
   test('orders, remainders and exceptions are together worth what the file says', () => {
     fc.assert(
       fc.property(anyInvoice, (lines) => {
-        const { order, remainders, exceptions } = planInvoice('561037', lines, 1);
+        const { order, remainders, exceptions, back } = planInvoice('561037', lines, 1);
         const file = lines.reduce((sum, one) => sum + (isUnreadable(one) ? 0n : valueOf(one)), 0n);
-        const planned = [...remainders, ...exceptions].reduce((sum, { value }) => sum + value, BigInt(order?.total ?? 0) * PENNY);
+        const planned = [...remainders, ...exceptions, ...back.map((one) => ({ value: valueOf(one) }))].reduce(
+          (sum, { value }) => sum + value,
+          BigInt(order?.total ?? 0) * PENNY,
+        );
         expect(planned).toBe(file);
       }),
     );

@@ -4,8 +4,10 @@
  *   sale invoice (six digits)   goods, quantity > 0, price ≥ 0      → a line of the order
  *                               service code, the same              → a charge on the order
  *                               goods, quantity < 0, price 0        → a stock adjustment (write-off)
- *   C invoice                                                       → an exception: cancellation_awaits_returns
- *   A invoice                                                       → an exception: bad_debt_adjustment
+ *   C invoice                   goods                               → a return of what an earlier order delivered (matching.ts)
+ *                               service code                        → a refund on an earlier order
+ *   A invoice                   in favour of a customer             → a refund on an earlier order
+ *                               else                                → an exception: bad_debt_adjustment
  *   anything else                                                   → an exception that says why
  *
  * Every line meets exactly one fate. An order is in whole pennies: what a price has below the penny is listed as a remainder of its
@@ -18,8 +20,12 @@ import { type Line, PENNY, type Unreadable, isUnreadable } from './lines.ts';
 export const SERVICE_CODES: ReadonlySet<string> = new Set(['POST', 'DOT', 'C2', 'M', 'm', 'D', 'S', 'B', 'AMAZONFEE', 'BANK CHARGES', 'CRUK']);
 
 export const EXCEPTION_REASONS = {
-  cancellation_awaits_returns: 'a cancellation: it gives back goods of an order it does not name, which takes a return',
-  bad_debt_adjustment: 'an adjustment of bad debt: bookkeeping, no goods and no order',
+  return_without_customer: 'a cancellation that names no customer, so the sale it belongs to cannot be told',
+  return_without_sale: 'goods come back that this customer did not buy earlier in the file',
+  return_exceeds_sales: 'more pieces or more money than is left of what this customer bought of it earlier in the file',
+  refund_without_order: 'money for a customer of whom no earlier order has so much left to give back',
+  odd_cancellation: 'a cancellation of positive quantity or negative price, or of a service for less than a penny',
+  bad_debt_adjustment: 'an adjustment of bad debt that gives no customer money back: bookkeeping, no goods and no order',
   invoice_without_goods: 'the sale invoice has only postage and the like: nothing to reserve, nothing to ship',
   negative_sale: 'a sale line of negative quantity or price that is no write-off',
   service_write_off: 'a write-off of something that is no goods',
@@ -27,6 +33,8 @@ export const EXCEPTION_REASONS = {
   unreadable_line: 'the line cannot be read',
 } as const;
 export type ExceptionReason = keyof typeof EXCEPTION_REASONS;
+/** Why no order was found for what is given back. */
+export type BackReason = 'return_without_sale' | 'return_exceeds_sales' | 'refund_without_order';
 
 export interface ExceptionLine {
   readonly line: number;
@@ -45,7 +53,7 @@ export interface Remainder {
   readonly line: number;
   readonly invoice: string;
   readonly sku: string;
-  /** In 10^-6 pounds, never negative. */
+  /** In 10^-6 pounds; below zero of what is given back. */
   readonly value: bigint;
 }
 
@@ -74,24 +82,75 @@ export interface PlannedOrder {
   readonly total: number;
 }
 
+/** Goods of one order that come back by one invoice. */
+export interface PlannedReturn {
+  /** The cancelling invoice, and its part where its number comes up again. */
+  readonly invoice: string;
+  /** The `external_id` of the order. */
+  readonly order: string;
+  /** `index`: which line of the order. */
+  readonly lines: readonly { readonly index: number; readonly sku: string; readonly quantity: number }[];
+  /** What the file gives back for them, pennies. */
+  readonly amount: number;
+  /** What the order was charged for them: what is given back when nobody decides otherwise. */
+  readonly by_rule: number;
+}
+
+/** Money given back without goods. */
+export interface PlannedRefund {
+  readonly line: number;
+  readonly invoice: string;
+  readonly code: string;
+  readonly order: string;
+  /** Pennies, > 0. */
+  readonly amount: number;
+}
+
+/** A line of the file that became a refund or (part of) one or several returns. */
+export interface MatchedLine {
+  readonly line: number;
+  readonly invoice: string;
+  readonly sku: string;
+  readonly fate: 'return' | 'refund';
+  /** As in the file: below zero. */
+  readonly quantity: number;
+  /** In 10^-6 pounds, whole pennies, below zero. */
+  readonly value: bigint;
+}
+
 export interface InvoicePlan {
   readonly invoice: string;
+  /** The invoice, and its part where its number comes up again: `561037/2`. */
+  readonly name: string;
   readonly order?: PlannedOrder;
   readonly write_offs: readonly WriteOff[];
   readonly remainders: readonly Remainder[];
+  /** Lines that give something back; matching.ts finds the orders. */
+  readonly back: readonly Line[];
   readonly exceptions: readonly ExceptionLine[];
 }
 
-export type Fate = 'order_line' | 'order_charge' | 'write_off' | ExceptionReason;
+/** With what is given back told as returns and refunds; what fits no order is among the exceptions. */
+export interface MatchedPlan extends InvoicePlan {
+  readonly returns: readonly PlannedReturn[];
+  readonly refunds: readonly PlannedRefund[];
+  readonly matched: readonly MatchedLine[];
+}
+
+export type Fate = 'order_line' | 'order_charge' | 'write_off' | 'return' | 'refund' | ExceptionReason;
 
 /** What a line is worth: quantity times price, exact. */
 export const valueOf = (line: Line): bigint => BigInt(line.quantity) * line.unit_price;
 
 /** The fate of one line, seen alone. */
 export function fateOf(line: Line): Fate {
-  if (line.invoice.startsWith('C')) return 'cancellation_awaits_returns';
-  if (line.invoice.startsWith('A')) return 'bad_debt_adjustment';
   const service = SERVICE_CODES.has(line.sku);
+  if (line.invoice.startsWith('C')) {
+    if (line.quantity > 0 || line.unit_price < 0n || (service && -valueOf(line) < PENNY)) return 'odd_cancellation';
+    if (line.customer === '') return 'return_without_customer';
+    return service ? 'refund' : 'return';
+  }
+  if (line.invoice.startsWith('A')) return line.customer !== '' && -valueOf(line) >= PENNY ? 'refund' : 'bad_debt_adjustment';
   if (line.unit_price < 0n) return 'negative_sale';
   if (line.quantity > 0) return service ? 'order_charge' : 'order_line';
   if (line.unit_price !== 0n) return 'negative_sale';
@@ -117,15 +176,18 @@ export function planInvoice(invoice: string, all: readonly (Line | Unreadable)[]
   const ordered = refused === undefined ? [...goods, ...services] : [];
   const exceptions = lines.flatMap((line) => {
     const fate = fates.get(line)!;
-    if (fate === 'write_off') return [];
+    if (fate === 'write_off' || fate === 'return' || fate === 'refund') return [];
     if (fate === 'order_line' || fate === 'order_charge') return refused === undefined ? [] : [exceptionOf(line, refused)];
     return [exceptionOf(line, fate)];
   });
+  const name = part === 1 ? invoice : `${invoice}/${part}`;
   return {
     invoice,
-    ...(ordered.length === 0 ? {} : { order: orderOf(part === 1 ? invoice : `${invoice}/${part}`, goods, services) }),
+    name,
+    ...(ordered.length === 0 ? {} : { order: orderOf(name, goods, services) }),
     write_offs: having('write_off').map(({ line, sku, quantity }) => ({ line, invoice, sku, quantity: -quantity })),
     remainders: ordered.flatMap((line) => remainderOf(line)),
+    back: lines.filter((line) => ['return', 'refund'].includes(fates.get(line)!)),
     exceptions: [...exceptions, ...all.filter(isUnreadable).map(unreadableException)],
   };
 }
@@ -164,7 +226,7 @@ function remainderOf(line: Line): Remainder[] {
   return value === 0n ? [] : [{ line: line.line, invoice: line.invoice, sku: line.sku, value }];
 }
 
-const exceptionOf = (line: Line, reason: ExceptionReason): ExceptionLine => ({
+export const exceptionOf = (line: Line, reason: ExceptionReason): ExceptionLine => ({
   line: line.line,
   invoice: line.invoice,
   sku: line.sku,

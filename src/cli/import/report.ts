@@ -9,29 +9,38 @@ import type { FateTally, TalliedFate } from './tally.ts';
 import type { Comparison } from './truth.ts';
 import type { Verification } from './verify.ts';
 
-const FATES: Readonly<Record<'order_line' | 'order_charge' | 'write_off', string>> = {
+const FATES: Readonly<Record<'order_line' | 'order_charge' | 'write_off' | 'return' | 'refund', string>> = {
   order_line: 'lines of orders',
   order_charge: 'charges on orders (postage and the like)',
   write_off: 'stock adjustments (write-offs)',
+  return: 'goods returned to their order',
+  refund: 'money refunded on an order',
 };
 const describe = (fate: TalliedFate): string => (Object.hasOwn(FATES, fate) ? FATES[fate as keyof typeof FATES] : `exception: ${fate}`);
 
 /** Everything, as JSON: exceptions and remainders line by line, the figures of each product. */
 export function reportOf(result: ImportResult, verification: Verification): object {
-  const { scan, tally, settled, products, receipts, orders, write_offs, warehouse_id, unchanged } = result;
+  const { scan, tally, settled, products, receipts, orders, write_offs, returns, refunds, warehouse_id, unchanged } = result;
   const inPounds = <One extends { readonly value: bigint }>(one: One) => ({ ...one, value: formatValue(one.value) });
   return {
     ok: verification.ok,
     unchanged,
     sha256: scan.sha256,
     warehouse_id,
-    done: { products, receipts, orders, write_offs },
+    done: { products, receipts, orders, write_offs, returns, refunds },
     figures: scan.counting.figures(),
     lines: [...tally.fates].map(([fate, one]) => ({ fate, ...inPounds(one) })),
     checks: verification.checks,
     truth: verification.truth,
     stock_differences: verification.stock_differences,
     not_ready: settled.filter(({ why }) => why !== null),
+    given_back: result.given_back.map(({ external_id, number, credited, returns: back, why }) => ({
+      external_id,
+      number,
+      credited,
+      returns: back,
+      why,
+    })),
     remainders: tally.remainders.map(inPounds),
     exceptions: tally.exceptions.map(inPounds),
     reasons: EXCEPTION_REASONS,
@@ -44,6 +53,7 @@ export function reportText(result: ImportResult, verification: Verification): st
   const { scan, tally, settled, unchanged } = result;
   const figures = scan.counting.figures();
   const notReady = settled.filter(({ why }) => why !== null);
+  const notBack = result.given_back.filter(({ why }) => why !== null);
   const sections = [
     bold(
       `${plural(Number(figures['counts.lines']), 'line')}, ${plural(Number(figures['counts.invoices']), 'invoice')}, ${figures['counts.first']} to ${figures['counts.last']}`,
@@ -60,16 +70,31 @@ export function reportText(result: ImportResult, verification: Verification): st
             notReady.slice(0, 20).map((order) => [order.external_id, order.number, order.status, order.why]),
           )}`,
         ]),
+    ...(notBack.length === 0
+      ? []
+      : [
+          `${bold('Orders of which something has not come back')}\n${table(
+            ['invoice', 'order', 'why'],
+            notBack.slice(0, 20).map((order) => [order.external_id, order.number, order.why]),
+          )}`,
+        ]),
     verification.ok ? good('Every line is accounted for, and every figure agrees.') : bad('Not everything agrees: see the lines marked above.'),
   ];
   return sections.join('\n\n');
 }
 
-function doneText({ products, receipts, orders, write_offs: writeOffs }: ImportResult): string {
+function doneText({ products, receipts, orders, write_offs: writeOffs, returns, refunds }: ImportResult): string {
   const row = (what: string, { created, existing }: Done): [string, number, number] => [what, created, existing];
   return table(
     ['', 'created now', 'there before'],
-    [row('products', products), row('receipts of opening stock', receipts), row('orders', orders), row('stock adjustments', writeOffs)],
+    [
+      row('products', products),
+      row('receipts of opening stock', receipts),
+      row('orders', orders),
+      row('stock adjustments', writeOffs),
+      row('returns', returns),
+      row('refunds', refunds),
+    ],
   );
 }
 

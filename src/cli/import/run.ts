@@ -1,8 +1,8 @@
 /**
  * Brings a file into Waybill through its public API: products, opening stock, then one order per sale invoice and one adjustment per
- * write-off, and waits until every order is ready to leave.
+ * write-off, waits until every order is ready to leave (or is delivered, where something comes back), and gives back what comes back.
  *
- *   scan ──> warehouse, products ──> opening stock ──> orders, write-offs ──> wait until settled ──> read back, compare (verify.ts)
+ *   scan ──> warehouse, products ──> opening stock ──> orders, write-offs ──> wait until settled ──> returns, refunds ──> compare (verify.ts)
  *
  * Nothing is remembered here. Every write has an idempotency key made of the file's hash and the place in it, so a run that was
  * killed anywhere, at either end, is simply run again: what has been done answers as it did, what has not is done.
@@ -12,6 +12,7 @@ import type { Client } from '../client.ts';
 import { CommandError, EXIT } from '../problems.ts';
 import type { Progress } from '../progress.ts';
 import type { PlannedOrder, WriteOff } from './mapping.ts';
+import { type GivenBack, giveBack } from './give-back.ts';
 import { forEach } from './pool.ts';
 import { type Scan, type ScannedProduct, readInvoices, scan } from './scan.ts';
 import { type PlacedOrder, type SettledOrder, settle } from './settle.ts';
@@ -52,7 +53,10 @@ export interface ImportResult {
   readonly receipts: Done;
   readonly write_offs: Done;
   readonly orders: Done;
+  readonly returns: Done;
+  readonly refunds: Done;
   readonly settled: readonly SettledOrder[];
+  readonly given_back: readonly GivenBack[];
   /** Nothing was created: all of it had been imported before. */
   readonly unchanged: boolean;
 }
@@ -101,13 +105,15 @@ export async function importFile(options: ImportOptions): Promise<ImportResult> 
 
   const orders: Done = { created: 0, existing: 0 };
   const writeOffs: Done = { created: 0, existing: 0 };
-  const tally = startTally();
+  const leaves = (externalId: string): boolean => options.dispatch || scanned.given_back.has(externalId);
+  const tally = startTally(leaves);
   const placed: PlacedOrder[] = [];
   progress.step('orders', scanned.orders + scanned.write_offs);
   await forEach(workOf(file, tally), width, async (work) => {
     if ('order' in work) {
       const answer = await client.post<{ id: string } & Created>('/v1/orders', orderBody(work.order), key('order', work.order.external_id));
-      placed.push({ id: answer.id, external_id: work.order.external_id, total: work.order.total });
+      const { external_id, total } = work.order;
+      placed.push({ id: answer.id, external_id, total, deliver: leaves(external_id) });
       told(orders, answer.created_at);
     } else {
       const answer = await client.post<{ at: string }>(
@@ -121,8 +127,11 @@ export async function importFile(options: ImportOptions): Promise<ImportResult> 
   });
 
   const settled = await settle(placed, options);
-  const unchanged = [products, receipts, orders, writeOffs].every(({ created }) => created === 0) && before !== undefined;
-  return { scan: scanned, tally, warehouse_id, products, receipts, write_offs: writeOffs, orders, settled, unchanged };
+  const given: Record<'returns' | 'refunds', Done> = { returns: { created: 0, existing: 0 }, refunds: { created: 0, existing: 0 } };
+  const givenBack = await giveBack(settled, tally.back, { ...options, key, made: (what, at) => told(given[what], at) });
+  const done = { products, receipts, write_offs: writeOffs, orders, ...given };
+  const unchanged = Object.values(done).every(({ created }) => created === 0) && before !== undefined;
+  return { scan: scanned, tally, warehouse_id, ...done, settled, given_back: givenBack, unchanged };
 }
 
 interface Warehouse extends Created {

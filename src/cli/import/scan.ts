@@ -1,12 +1,13 @@
 /**
  * A file read twice: once to learn what must be there before the first order (products, opening stock), once invoice by invoice.
- * Both readings stream; memory grows with products and invoices, not with lines.
+ * Both readings stream; memory grows with products, invoices and what each customer bought of each product.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type Counting, startCounting } from './figures.ts';
 import { type Line, PENNY, type Unreadable, isUnreadable, readLines } from './lines.ts';
-import { type InvoicePlan, SERVICE_CODES, planInvoice } from './mapping.ts';
+import { type MatchedPlan, SERVICE_CODES, planInvoice } from './mapping.ts';
+import { startMatching } from './matching.ts';
 
 export interface ScannedProduct {
   readonly sku: string;
@@ -26,17 +27,20 @@ export interface Scan {
   readonly counting: Counting;
   readonly orders: number;
   readonly write_offs: number;
+  /** The orders something is given back of, by `external_id`: those must be delivered first. */
+  readonly given_back: ReadonlySet<string>;
 }
 
 /** The plans of a file, invoice by invoice. Lines of one invoice stand together; a number that comes up again begins a new part. */
-export async function* readInvoices(file: string, seen: (line: Line | Unreadable) => void = () => undefined): AsyncGenerator<InvoicePlan> {
+export async function* readInvoices(file: string, seen: (line: Line | Unreadable) => void = () => undefined): AsyncGenerator<MatchedPlan> {
   const parts = new Map<string, number>();
   let lines: (Line | Unreadable)[] = [];
-  const plan = (): InvoicePlan => {
+  const matching = startMatching();
+  const plan = (): MatchedPlan => {
     const { invoice } = lines[0]!;
     const part = (parts.get(invoice) ?? 0) + 1;
     parts.set(invoice, part);
-    return planInvoice(invoice, lines, part);
+    return matching.match(planInvoice(invoice, lines, part));
   };
   for await (const line of readLines(file)) {
     seen(line);
@@ -55,6 +59,7 @@ export async function scan(file: string): Promise<Scan> {
   const products = new Map<string, ScannedProduct>();
   let orders = 0;
   let writeOffs = 0;
+  const givenBack = new Set<string>();
 
   function seen(line: Line | Unreadable): void {
     counting.add(line);
@@ -67,12 +72,13 @@ export async function scan(file: string): Promise<Scan> {
     }
   }
 
-  for await (const { order, write_offs: gone } of readInvoices(file, seen)) {
+  for await (const { order, write_offs: gone, returns, refunds } of readInvoices(file, seen)) {
     if (order !== undefined) orders += 1;
     writeOffs += gone.length;
+    for (const back of [...returns, ...refunds]) givenBack.add(back.order);
     for (const { sku, quantity } of [...(order?.lines ?? []), ...gone]) products.get(sku)!.opening += quantity;
   }
-  return { sha256: await sha256Of(file), products: [...products.values()], counting, orders, write_offs: writeOffs };
+  return { sha256: await sha256Of(file), products: [...products.values()], counting, orders, write_offs: writeOffs, given_back: givenBack };
 }
 
 /** The price of a sale in whole pennies; 0 for everything that is no sale at a price. */

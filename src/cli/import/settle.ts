@@ -1,6 +1,6 @@
 /**
  * Waits until every order has come as far as it can without a person: its parcel is ready to leave, or it was cancelled or put on
- * hold. With `dispatch` it also plays the warehouse and the carrier's driver: hands parcels over and delivers them.
+ * hold. Of orders that are to be delivered it also plays the warehouse and the carrier's driver: hands their parcels over and delivers them.
  */
 import type { World } from '../../kernel/world.ts';
 import type { Order, Explanation, Shipment } from '../answers.ts';
@@ -13,11 +13,13 @@ export interface PlacedOrder {
   readonly external_id: string;
   /** What the file says, pennies. */
   readonly total: number;
+  /** Its parcel is to be handed over and delivered. */
+  readonly deliver: boolean;
 }
 
 export interface SettledOrder extends PlacedOrder {
   readonly number: string;
-  /** What the server says, pennies. */
+  /** What the server says, pennies; what was given back since is not taken off. */
   readonly charged: number;
   readonly units: number;
   /** As it stood when it was last looked at. */
@@ -36,11 +38,10 @@ export interface SettleOptions {
   readonly width: number;
   readonly progress: Progress;
   readonly patience: number;
-  readonly dispatch: boolean;
 }
 
 /** Between two looks at orders that are still moving. */
-const LOOK_MS = 500;
+export const LOOK_MS = 500;
 
 /** Where an order stands. Pure. */
 export function standingOf({ status, stops }: Pick<Order, 'status' | 'stops'>): Standing {
@@ -52,18 +53,17 @@ export function standingOf({ status, stops }: Pick<Order, 'status' | 'stops'>): 
 }
 
 export async function settle(placed: readonly PlacedOrder[], options: SettleOptions): Promise<SettledOrder[]> {
-  const { client, width, progress, world, patience, dispatch } = options;
-  const aim: Standing = dispatch ? 'delivered' : 'ready';
+  const { client, width, progress, world, patience } = options;
   const settled: SettledOrder[] = [];
   let moving: readonly PlacedOrder[] = placed;
   let movedAt = world.now();
-  progress.step(dispatch ? 'delivering' : 'fulfilling', placed.length);
+  progress.step('fulfilling', placed.length);
   while (moving.length > 0) {
     const still: PlacedOrder[] = [];
     await forEach(moving, width, async (order) => {
       const seen = await look(client, order);
-      const stands = dispatch ? await handOn(client, seen) : seen.stands;
-      const isThere = stands === aim || stands === 'over' || stands === 'held' || (!dispatch && stands !== 'moving');
+      const stands = order.deliver ? await handOn(client, seen) : seen.stands;
+      const isThere = stands === 'delivered' || stands === 'over' || stands === 'held' || (!order.deliver && stands !== 'moving');
       if (!isThere) return void still.push(order);
       settled.push(seen);
       movedAt = world.now();
@@ -87,9 +87,13 @@ export async function settle(placed: readonly PlacedOrder[], options: SettleOpti
 async function look(client: Client, placed: PlacedOrder): Promise<SettledOrder> {
   const order = await client.get<Order>(`/v1/orders/${placed.id}`);
   const units = order.lines.reduce((sum, { quantity }) => sum + quantity, 0);
-  const { number, total, status } = order;
-  return { ...placed, number, charged: total, units, stands: standingOf(order), status, why: null };
+  const { number, total, charges, status } = order;
+  return { ...placed, number, charged: total + creditedOf(charges), units, stands: standingOf(order), status, why: null };
 }
+
+/** What was given back, pennies. */
+export const creditedOf = (charges: Order['charges']): number =>
+  charges.reduce((sum, { kind, amount }) => (kind === 'credit' ? sum - amount : sum), 0);
 
 /** The next step of a parcel, if it is the warehouse's or the driver's turn. */
 async function handOn(client: Client, { id, stands }: SettledOrder): Promise<Standing> {

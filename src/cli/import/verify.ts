@@ -31,7 +31,8 @@ export interface Verification {
 }
 
 export async function verify(client: Client, result: ImportResult, truth: Truth | undefined): Promise<Verification> {
-  const { scan, tally, settled } = result;
+  const { scan, tally, settled, given_back: givenBack } = result;
+  const backs = [...tally.back.values()];
   const figures = scan.counting.figures();
   const differences = await stockDifferences(client, result);
   const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
@@ -55,6 +56,16 @@ export async function verify(client: Client, result: ImportResult, truth: Truth 
     check('value of the orders', pounds(tally.ordersTotal()), pounds(sum(settled.map(({ charged }) => charged)))),
     check('orders whose total differs', 0, wrongTotals),
     check('orders not ready', 0, settled.filter(({ stands }) => !['ready', 'shipped', 'delivered'].includes(stands)).length),
+    check('pieces of C invoices', figures['units.cancelled'] ?? 0, tally.cancelled.units),
+    check(
+      'value of C invoices, of returns, refunds, exceptions and remainders',
+      figures['money.cancellations'] ?? '',
+      formatValue(tally.cancelled.value),
+    ),
+    check('returns', sum(backs.map(({ returns }) => returns.length)), sum(givenBack.map(({ returns }) => returns.length))),
+    check('pieces returned', sum([...tally.returned.values()]), sum(givenBack.flatMap(({ returns }) => returns.map(({ received }) => received)))),
+    check('money given back', pounds(tally.backTotal()), pounds(sum(givenBack.map(({ credited }) => credited)))),
+    check('orders of which something has not come back', 0, givenBack.filter(({ why }) => why !== null).length),
     check('skus whose stock differs', 0, differences.length),
   ];
   const compared = truth === undefined ? null : compareTruth(truth, result);
@@ -65,7 +76,7 @@ export async function verify(client: Client, result: ImportResult, truth: Truth 
 /** What was sold: the orders as the server has them, what they leave below the penny, and sales no order was made of. */
 function grossSales({ tally, settled }: ImportResult): bigint {
   const orders = settled.reduce((sum, { charged }) => sum + BigInt(charged) * PENNY, 0n);
-  const remainders = tally.remainders.reduce((sum, { value }) => sum + value, 0n);
+  const remainders = tally.remainders.reduce((sum, { value }) => (value > 0n ? sum + value : sum), 0n);
   const elsewhere = tally.exceptions.filter(({ reason }) => reason === 'invoice_without_goods' || reason === 'out_of_range');
   return elsewhere.reduce((sum, { value }) => sum + value, orders + remainders);
 }
@@ -77,16 +88,18 @@ function compareTruth({ figures, products }: Truth, { scan }: ImportResult): Non
   };
 }
 
-/** On hand must be what was ordered and has not left yet: the opening stock was what orders and write-offs take, and no more. */
+/** The opening stock was what orders and write-offs take, and no more: what is there is what has not left yet, and what came back. */
 async function stockDifferences(client: Client, { scan, warehouse_id, tally, settled }: ImportResult): Promise<StockDifference[]> {
-  const left = settled.some(({ stands }) => stands === 'shipped' || stands === 'delivered');
+  // Somebody may have delivered more than the import has; then what is reserved is what has not gone, and only the rest is compared.
+  const more = settled.some(({ stands, deliver }) => !deliver && (stands === 'shipped' || stands === 'delivered'));
   const levels = new Map<string, StockLevel>();
   for await (const level of client.each<StockLevel>('/v1/stock', { warehouse_id })) levels.set(level.sku, level);
   return scan.products.flatMap(({ sku }) => {
     const level = levels.get(sku);
-    const expected = left ? 0 : (tally.ordered.get(sku) ?? 0);
-    // With parcels gone, what is still reserved is what has not gone; nothing else may be there.
-    const found = left ? (level?.available ?? 0) : (level?.on_hand ?? 0);
+    const back = tally.returned.get(sku) ?? 0;
+    const waiting = (tally.ordered.get(sku) ?? 0) - (tally.left.get(sku) ?? 0);
+    const expected = more ? back : waiting + back;
+    const found = (more ? level?.available : level?.on_hand) ?? 0;
     return expected === found ? [] : [{ sku, expected, found }];
   });
 }
