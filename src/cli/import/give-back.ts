@@ -51,9 +51,10 @@ export async function giveBack(
   const { width, progress, world, patience } = options;
   const all = settled.flatMap((order): Work[] => (back.has(order.external_id) ? [{ order, back: back.get(order.external_id)! }] : []));
   const done: GivenBack[] = [];
-  progress.step('giving back', all.length);
   let moving = all.filter(({ order }) => order.stands === 'delivered');
-  await forEach(moving, width, (work) => say(work, options));
+  progress.step('giving back', moving.length);
+  await forEach(moving, width, (work) => say(work, options).then(() => progress.advance()));
+  progress.step('coming back', moving.length);
   let movedAt = world.now();
   while (moving.length > 0) {
     const still: Work[] = [];
