@@ -34,6 +34,7 @@ export interface Client {
   download(path: string): Promise<Buffer>;
   /** `key` is the idempotency key; one of its own when absent. */
   post<Answer>(path: string, body?: object, key?: string): Promise<Answer>;
+  patch<Answer>(path: string, body: object): Promise<Answer>;
 }
 
 /** What came back: an answer, or a problem and whether asking again may help. */
@@ -106,10 +107,16 @@ export function openClient({ url, world, patience = 2_000, waiting = () => undef
       return date;
     },
     download: (path) => ask(path, { raw: true }),
-    post: (path, body = {}, key = world.id('req')) =>
-      ask(path, { method: 'POST', headers: { 'content-type': 'application/json', 'idempotency-key': key }, body: JSON.stringify(body) }),
+    post: (path, body = {}, key = world.id('req')) => ask(path, write('POST', body, key)),
+    patch: (path, body) => ask(path, write('PATCH', body, world.id('req'))),
   };
 }
+
+const write = (method: string, body: object, key: string): Asking => ({
+  method,
+  headers: { 'content-type': 'application/json', 'idempotency-key': key },
+  body: JSON.stringify(body),
+});
 
 function search(query: Query): string {
   const given = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]));

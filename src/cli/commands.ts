@@ -8,6 +8,7 @@ import { type Common, ask, group, several, wholeNumber, world } from './command.
 import { consumerCommands, deadLetterCommands, gapCommands } from './commands-messages.ts';
 import { notificationCommands } from './commands-notifications.ts';
 import { returnCommands, shipmentCommands } from './commands-shipping.ts';
+import { exportCommands, tableImports } from './commands-tables.ts';
 import { doctor } from './doctor.ts';
 import { importOnlineRetail } from './import/command.ts';
 import * as orders from './orders.ts';
@@ -53,6 +54,7 @@ export function commands(): Command {
     ...proofCommands(),
     topologyCommands(),
     importCommands(),
+    exportCommands(),
   ])
     program.addCommand(command);
   return inherit(program);
@@ -157,7 +159,7 @@ function importCommands(): Command {
     dispatch: boolean;
   }
   ask<Options>(retail, ({ output }, { url, ...options }, [file = '']) => importOnlineRetail(file, { ...options, url: urlFrom(url) }, world, output));
-  return group('import', 'bring in data; run again, it changes nothing', [retail]);
+  return group('import', 'bring in data; run again, it changes nothing', [retail, ...tableImports()]);
 }
 
 /** Runs a command line. What goes wrong is said in sentences and told by the exit code. */

@@ -1,0 +1,128 @@
+/**
+ * `waybill export` and `waybill import` of products, stock and orders.
+ *
+ * An import may be run again, after mending or after a kill: rows that are there already are found and change nothing. A row that cannot be taken
+ * is kept with its reason, in a file of the same form that can be mended and brought in by itself; the others go on.
+ */
+import { createWriteStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import type { Client } from '../client.ts';
+import { forEach } from '../import/pool.ts';
+import { type Output, count, good, plural, table, warning } from '../print.ts';
+import { CommandError, EXIT, type ExitCode } from '../problems.ts';
+import type { Progress } from '../progress.ts';
+import { type Fate, KINDS, type KindName } from './kinds.ts';
+import { type Format, type Found, headOf, lineOf, readRows, understand } from './rows.ts';
+
+export interface Export {
+  readonly kind: KindName;
+  readonly format: Format;
+  /** Standard output when absent. */
+  readonly out?: string;
+}
+
+/** Waits while whoever reads is slower than we are. */
+async function write(to: Writable, text: string): Promise<void> {
+  if (!to.write(text)) await once(to, 'drain');
+}
+
+export async function exportTable(client: Client, output: Output, { kind, format, out }: Export, stdout: Writable): Promise<ExitCode> {
+  const columns = Object.keys(KINDS[kind].columns);
+  const to = out === undefined ? stdout : createWriteStream(out);
+  let rows = 0;
+  await write(to, headOf(format, columns));
+  for await (const row of KINDS[kind].rows(client)) {
+    await write(to, lineOf(format, columns, row));
+    rows += 1;
+  }
+  if (out !== undefined) {
+    to.end();
+    await finished(to);
+    output.answer({ kind, rows, file: out }, () => good(`${plural(rows, 'row')} of ${kind} in ${out}`));
+  }
+  return EXIT.ok;
+}
+
+export interface Import {
+  readonly kind: KindName;
+  readonly format: Format;
+  readonly file: string;
+  /** Where rows go that could not be taken. */
+  readonly errors: string;
+  readonly concurrency: number;
+}
+
+interface Tally extends Record<Fate, number> {
+  refused: number;
+}
+
+export async function importTable(client: Client, output: Output, options: Import, progress: Progress): Promise<ExitCode> {
+  const { kind, format, file, errors, concurrency } = options;
+  const { size } = await stat(file).catch(() => Promise.reject(unreadable(file, 'it is not there, or may not be read')));
+  const take = KINDS[kind].taker(client);
+  const tally: Tally = { new: 0, changed: 0, 'as it was': 0, refused: 0 };
+  const rejects = openRejects(errors, format, kind);
+  let rows = 0;
+  progress.step(kind, size);
+
+  async function one({ line, cells }: Found): Promise<void> {
+    const understood = understand(KINDS[kind], cells);
+    try {
+      if ('complaints' in understood) throw new CommandError(EXIT.no, understood.complaints.join(' '));
+      tally[await take(understood.row)] += 1;
+    } catch (error) {
+      if (!(error instanceof CommandError) || error.exitCode !== EXIT.no) throw error;
+      tally.refused += 1;
+      await rejects.keep(line, cells, [error.message, ...error.more.map((one) => one.trim())].join('; '));
+    }
+  }
+  const found = readRows(file, format, (bytes) => progress.reach(bytes, size, plural((rows += 1), 'row')));
+  try {
+    await forEach(found, concurrency, one);
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    throw unreadable(file, error instanceof Error ? error.message : String(error));
+  } finally {
+    progress.end();
+    await rejects.close();
+  }
+  output.answer({ kind, ...tally, ...(tally.refused > 0 ? { errors } : {}) }, () => summary(kind, tally, errors));
+  return tally.refused === 0 ? EXIT.ok : EXIT.no;
+}
+
+const unreadable = (file: string, why: string): CommandError =>
+  new CommandError(EXIT.no, `${file} cannot be read as it should be: ${why}.`, { code: 'file_unreadable' });
+
+const summary = (kind: KindName, tally: Tally, errors: string): string =>
+  [
+    table(
+      [kind, 'rows'],
+      Object.entries(tally).map(([fate, rows]) => [fate, count(rows)]),
+    ),
+    tally.refused === 0
+      ? good('Every row is in.')
+      : warning(`${plural(tally.refused, 'row')} could not be taken: see ${errors}, mend them there, and import that file.`),
+  ].join('\n');
+
+/** Opened with the first row that is refused: no file means that there was none. */
+function openRejects(file: string, format: Format, kind: KindName) {
+  const columns = ['line', 'error', ...Object.keys(KINDS[kind].columns)];
+  let to: Writable | undefined;
+  return {
+    async keep(line: number, cells: Found['cells'], error: string): Promise<void> {
+      if (to === undefined) {
+        to = createWriteStream(file);
+        to.write(headOf(format, columns));
+      }
+      await write(to, lineOf(format, columns, { ...cells, line, error }));
+    },
+    async close(): Promise<void> {
+      if (to === undefined) return;
+      to.end();
+      await finished(to);
+    },
+  };
+}

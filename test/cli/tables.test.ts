@@ -1,0 +1,140 @@
+/** Products, stock and orders as files: out of one program and into another, with what is wrong kept apart. */
+import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { realWorld } from '../../src/kernel/world.ts';
+import { type Client, openClient } from '../../src/cli/client.ts';
+import { openOutput } from '../../src/cli/print.ts';
+import { openProgress } from '../../src/cli/progress.ts';
+import { exportTable, importTable } from '../../src/cli/tables/carry.ts';
+import type { KindName } from '../../src/cli/tables/kinds.ts';
+import { formatOf } from '../../src/cli/tables/rows.ts';
+import { type TestApp, startApp } from '../support/app.ts';
+
+let folder: string;
+const apps: TestApp[] = [];
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'waybill-tables-'));
+});
+afterEach(async () => {
+  for (const app of apps.splice(0)) await app.stop();
+  await rm(folder, { recursive: true });
+});
+
+const nowhere = (): NodeJS.WriteStream => new Writable({ write: (_chunk, _encoding, done) => done() }) as NodeJS.WriteStream;
+
+/** A program and a command line on it. */
+async function place() {
+  const app = await startApp();
+  apps.push(app);
+  const client: Client = openClient({ url: app.url(), world: realWorld(), patience: 0 });
+  let told = '';
+  const out = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      told += chunk.toString();
+      done();
+    },
+  }) as NodeJS.WriteStream;
+  const output = openOutput(true, { out, err: nowhere() });
+  return {
+    app,
+    client,
+    exported: (kind: KindName, file: string) => exportTable(client, output, { kind, format: formatOf(file), out: join(folder, file) }, nowhere()),
+    async imported(kind: KindName, file: string) {
+      told = '';
+      const errors = join(folder, `${file}.errors`);
+      const options = { kind, format: formatOf(file), file: join(folder, file), errors, concurrency: 8 };
+      const code = await importTable(client, output, options, openProgress(realWorld(), nowhere()));
+      return { code, ...(JSON.parse(told) as { new: number; changed: number; 'as it was': number; refused: number }) };
+    },
+  };
+}
+const text = (file: string): Promise<string> => readFile(join(folder, file), 'utf8');
+const sorted = async (file: string): Promise<string[]> => (await text(file)).split(/\r?\n/).sort();
+
+it.each(['csv', 'ndjson'])('everything as %s goes into an empty program and comes out the same; once more, it changes nothing', async (end) => {
+  const [from, to] = [await place(), await place()];
+  const { app } = from;
+  await app.post('/v1/products', { sku: 'TEA "1", green', name: 'Tea, "long"', price: 450, currency: 'EUR', backorder_limit: 5 });
+  await app.post('/v1/products', { sku: 'CUP', name: 'Tasse à café', price: 900, currency: 'EUR', description: 'two\r\nlines' });
+  const { id } = await app.post<{ id: string }>('/v1/warehouses', { name: 'Main', location: 'Lyon' });
+  await app.post('/v1/stock/receipts', { warehouse_id: id, lines: [{ sku: 'CUP', quantity: 40 }] });
+  for (const external_id of ['web-1', 'web-2'])
+    await app.post('/v1/orders', {
+      external_id,
+      customer: { id: 'ada', name: 'Ada', locale: 'de-AT' },
+      currency: 'EUR',
+      lines: [{ sku: 'CUP', quantity: 2 }],
+      charges: [{ code: 'shipping', amount: 499 }],
+      ship_to: { city: 'Wien' },
+      policy: 'reserve_only',
+    });
+  const kinds = ['products', 'stock', 'orders'] as const;
+  for (const kind of kinds) await from.exported(kind, `${kind}.${end}`);
+  for (const [kind, rows] of [
+    ['products', 2],
+    ['stock', 1],
+    ['orders', 2],
+  ] as const) {
+    const first = await to.imported(kind, `${kind}.${end}`);
+    expect(first).toMatchObject({ code: 0, [kind === 'stock' ? 'changed' : 'new']: rows, refused: 0 });
+    expect(await to.imported(kind, `${kind}.${end}`)).toMatchObject({ code: 0, new: 0, changed: 0, 'as it was': rows, refused: 0 });
+  }
+  await to.exported('products', `again.${end}`);
+  expect(await sorted(`again.${end}`)).toEqual(await sorted(`products.${end}`));
+  const orders = (await to.app.get<{ items: object[] }>('/v1/orders')).items;
+  expect(orders).toHaveLength(2);
+  expect(orders[0]).toMatchObject({
+    external_id: expect.stringMatching(/^web-/) as string,
+    total: 2_299,
+    ship_to: { city: 'Wien' },
+    customer: { id: 'ada', locale: 'de-AT' },
+  });
+});
+
+it('rows that cannot be taken are kept with their reasons, and brought in once they are mended', async () => {
+  const { imported, app } = await place();
+  const head = 'sku,name,price,currency';
+  await writeFile(
+    join(folder, 'products.csv'),
+    `\uFEFF${head}\r\nA,Fine,100,EUR\r\nB,Too dear,12.50,EUR\r\n,Nameless,1,EUR\r\nC,Wrong money,1,euro\r\n`,
+  );
+  expect(await imported('products', 'products.csv')).toMatchObject({ code: 1, new: 1, refused: 3 });
+  const errors = await text('products.csv.errors');
+  expect(errors).toContain('line,error,sku,name,price,currency');
+  expect(errors).toMatch(/^3,"price: must be a whole number/m);
+  expect(errors).toMatch(/^4,sku: is missing/m);
+  expect(errors).toMatch(/^5,.*currency: .*three capital letters/m);
+  await writeFile(join(folder, 'mended.csv'), errors.replace('12.50', '1250').replace('euro', 'EUR').replace(',,Nameless', ',N,Nameless'));
+  expect(await imported('products', 'mended.csv')).toMatchObject({ code: 0, new: 3, refused: 0 });
+  expect((await app.get<{ items: object[] }>('/v1/products')).items).toHaveLength(4);
+  await writeFile(join(folder, 'dearer.csv'), `${head}\nA,Fine,200,EUR\n`);
+  expect(await imported('products', 'dearer.csv')).toMatchObject({ code: 0, changed: 1 });
+  expect(await app.get('/v1/products/A')).toMatchObject({ price: 200, name: 'Fine' });
+  await expect(stat(join(folder, 'dearer.csv.errors'))).rejects.toThrow('ENOENT');
+});
+
+it('stock is counted: warehouses are made when they are missing, unknown skus are told', async () => {
+  const { imported, app } = await place();
+  await app.post('/v1/products', { sku: 'A', name: 'A', price: 1, currency: 'EUR' });
+  await writeFile(join(folder, 'stock.ndjson'), '{"sku":"A","warehouse":"Brest","on_hand":7}\n{"sku":"NONE","warehouse":"Brest","on_hand":1}\n\n');
+  expect(await imported('stock', 'stock.ndjson')).toMatchObject({ code: 1, changed: 1, refused: 1 });
+  expect((await app.get<{ items: object[] }>('/v1/stock')).items).toMatchObject([{ sku: 'A', on_hand: 7 }]);
+  expect((await app.get<{ items: object[] }>('/v1/warehouses')).items).toHaveLength(1);
+  expect(JSON.parse((await text('stock.ndjson.errors')).trim())).toMatchObject({
+    line: 2,
+    sku: 'NONE',
+    error: expect.stringContaining('NONE') as string,
+  });
+});
+
+it('what is no such file is said, with the line; what came before it is in', async () => {
+  const { imported, app } = await place();
+  await writeFile(join(folder, 'products.ndjson'), '{"sku":"A","name":"A","price":1,"currency":"EUR"}\n');
+  await appendFile(join(folder, 'products.ndjson'), 'sku,name\n');
+  await expect(imported('products', 'products.ndjson')).rejects.toThrow(/line 2 is not JSON/);
+  expect((await app.get<{ items: object[] }>('/v1/products')).items).toHaveLength(1);
+  await expect(imported('orders', 'none.csv')).rejects.toMatchObject({ code: 'file_unreadable' });
+});
