@@ -1,7 +1,5 @@
 /** Waybill itself, all of it, in one process over PostgreSQL and RabbitMQ; only HTTP is left out, as it is for the others. */
-import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../../src/config.ts';
 import { openCrew, runnablesOf } from '../../src/crew.ts';
@@ -18,7 +16,7 @@ import { PAIRS } from './steps.ts';
 const job = task();
 const world = realWorld();
 const telemetry = createTelemetry({ level: 'warn' });
-const config = loadConfig({ DATABASE_URL: job.databaseUrl, AMQP_URL: job.amqpUrl, DATA_DIR: mkdtempSync(join(tmpdir(), 'waybill-peers-')) });
+const config = loadConfig({ DATABASE_URL: job.databaseUrl, AMQP_URL: job.amqpUrl, DATA_DIR: tmpdir() }); // nothing is written there
 const { url, prefix, tls } = config.amqp!;
 const transport = rabbitTransport({ broker: { url, tls, client: 'bench' }, prefix, world, telemetry });
 const crew = openCrew(config, { transport, world, telemetry });
