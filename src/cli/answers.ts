@@ -144,6 +144,33 @@ export interface StockLevel {
   readonly available: number;
 }
 
+export interface AllocationFigures {
+  readonly orders: number;
+  readonly parcels: number;
+  readonly split_orders: number;
+  readonly unfilled_orders: number;
+  readonly unfilled_pieces: number;
+  readonly distance_km: number;
+  readonly parcels_of_unknown_distance: number;
+  readonly cost: number | null;
+}
+
+export interface AllocationComparison {
+  readonly from: string;
+  readonly to: string;
+  readonly was: AllocationFigures;
+  readonly would_be: AllocationFigures;
+  readonly different_orders: number;
+  readonly differences: readonly {
+    readonly order_id: string;
+    readonly was: readonly string[];
+    readonly would_be: readonly string[];
+    readonly unfilled_was: number;
+    readonly unfilled_would_be: number;
+  }[];
+  readonly missing_pieces: number;
+}
+
 export interface DeadLetter {
   readonly id: string;
   readonly service: string;

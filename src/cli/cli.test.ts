@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { clock, diskSpace, nodeVersion } from './doctor.ts';
 import { forEach } from './import/pool.ts';
@@ -7,6 +8,7 @@ import { bold, facts, plural, table } from './print.ts';
 import { CommandError, EXIT, refused } from './problems.ts';
 import { drawn } from './progress.ts';
 import { DEFAULT_URL, urlFrom } from './settings.ts';
+import { comparisonText } from './what-if.ts';
 
 describe('where the server is', () => {
   test('--url, then WAYBILL_URL, then this machine', () => {
@@ -112,6 +114,45 @@ describe('what is printed', () => {
 
   test('an order without blockers is finished', () => {
     expect(explanationText([])).toBe('It waits for nothing: it is finished.');
+  });
+});
+
+describe('what if', () => {
+  const was = { orders: 1_200, parcels: 1_300, split_orders: 100, unfilled_orders: 0, unfilled_pieces: 0, distance_km: 9_000 };
+  const comparison = {
+    from: '2026-03-01T00:00:00.000Z',
+    to: '2026-03-02T00:00:00.000Z',
+    was: { ...was, parcels_of_unknown_distance: 3, cost: null },
+    would_be: { ...was, parcels: 1_250, unfilled_orders: 1, unfilled_pieces: 2, parcels_of_unknown_distance: 3, cost: null },
+    different_orders: 2,
+    differences: [
+      { order_id: 'ord_1', was: ['north', 'south'], would_be: ['south'], unfilled_was: 0, unfilled_would_be: 2 },
+      { order_id: 'ord_2', was: ['north'], would_be: ['south'], unfilled_was: 0, unfilled_would_be: 0 },
+    ],
+    missing_pieces: 0,
+  };
+  const plain = (told: object, limit: number) => stripVTControlCharacters(comparisonText({ ...comparison, ...told }, limit));
+
+  test('what differs is told with its sign, what nobody priced is left out', () => {
+    const told = plain({}, 10);
+    expect(told).toMatch(/^parcels +1,300 +1,250 +-50$/m);
+    expect(told).toMatch(/^pieces not held +0 +2 +\+2$/m);
+    expect(told).toMatch(/^orders +1,200 +1,200$/m);
+    expect(told).not.toContain('cost');
+    expect(plain({ was: { ...comparison.was, cost: 10 }, would_be: { ...comparison.would_be, cost: 7 } }, 10)).toMatch(/^cost.* 10 +7 +-3$/m);
+  });
+
+  test('orders that differ are named, as many as asked for', () => {
+    expect(plain({}, 10)).toMatch(/^2 orders would have come from elsewhere:$/m);
+    expect(plain({}, 10)).toMatch(/^ord_1 +north, south +south, 2 pieces not held$/m);
+    expect(plain({}, 1)).toMatch(/elsewhere, 1 of them:$/m);
+    expect(plain({}, 1)).not.toContain('ord_2');
+    expect(plain({ different_orders: 0, differences: [] }, 10)).toContain('No order would have come from elsewhere.');
+  });
+
+  test('pieces taken by hand that would have been missing are a warning', () => {
+    expect(plain({ missing_pieces: 1 }, 10)).toContain('1 piece taken by hand');
+    expect(plain({}, 10)).not.toContain('by hand');
   });
 });
 

@@ -8,6 +8,7 @@ import { type Common, ask, group, several, wholeNumber, world } from './command.
 import { consumerCommands, deadLetterCommands, gapCommands } from './commands-messages.ts';
 import { notificationCommands } from './commands-notifications.ts';
 import { returnCommands, shipmentCommands } from './commands-shipping.ts';
+import { whatIfCommand } from './commands-stock.ts';
 import { exportCommands, tableImports } from './commands-tables.ts';
 import { doctor } from './doctor.ts';
 import { importOnlineRetail } from './import/command.ts';
@@ -47,6 +48,7 @@ export function commands(): Command {
     ...orderCommands(),
     shipmentCommands(),
     returnCommands(),
+    whatIfCommand(),
     notificationCommands(),
     deadLetterCommands(),
     gapCommands(),

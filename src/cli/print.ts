@@ -29,7 +29,7 @@ export function openOutput(json: boolean, { out, err }: Streams = { out: process
 
 /** A number, an amount of money, or nothing. */
 const isNumber = (value: unknown): boolean =>
-  typeof value === 'number' || (typeof value === 'string' && /^(-?[\d,]+(\.\d+)?( [A-Z]{3})?)?$/.test(stripVTControlCharacters(value)));
+  typeof value === 'number' || (typeof value === 'string' && /^([-+]?[\d,]+(\.\d+)?( [A-Z]{3})?)?$/.test(stripVTControlCharacters(value)));
 
 /** A table; columns whose values are numbers are set to the right. */
 export function table(head: readonly string[], rows: readonly (readonly (string | number | null | undefined)[])[]): string {

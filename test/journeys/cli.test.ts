@@ -45,6 +45,7 @@ describe('waybill', () => {
     ['orders'],
     ['show'],
     ['explain'],
+    ['what-if'],
     ['dead-letters'],
     ['dead-letters', 'groups'],
     ['dead-letters', 'redrive'],
@@ -118,6 +119,23 @@ onEveryGround((ground) => {
     expect(err).toContain('Create the product first');
     const json = await run('place', '--sku', 'NOPE', '--customer', 'c1', '--json');
     expect(JSON.parse(json.out)).toMatchObject({ ok: false, code: 'unknown_sku' });
+  });
+
+  it('compares what was allocated with what a closed warehouse would have left', async () => {
+    expect(await run('place', '--sku', TEAPOT, '--customer', 'c4', '--watch')).toMatchObject({ code: 0 });
+    const listed = await fetch(`${app.url()}/v1/warehouses`);
+    const { items } = (await listed.json()) as { items: { id: string }[] };
+    const closed = items.flatMap(({ id }) => ['--without-warehouse', id]);
+    const { code, out, err } = await run('what-if', ...closed, '--cost-per-parcel', '450', '--no-split', '--json');
+    expect(code, err).toBe(0);
+    const told = JSON.parse(out) as { was: { orders: number }; different_orders: number };
+    expect(told.was.orders).toBeGreaterThan(0);
+    expect(told).toMatchObject({ would_be: { parcels: 0, cost: 0, unfilled_orders: told.was.orders } });
+    const table = await run('what-if', ...closed, '--limit', '1');
+    expect(table.out).toMatch(/^parcels +\d+ +0 +-\d+$/m);
+    expect(table.out).toContain('would have come from elsewhere');
+    expect(await run('what-if', '--without-warehouse', 'none')).toMatchObject({ code: 1, err: expect.stringContaining('warehouse') });
+    expect(await run('what-if', '--strategy', 'cheapest')).toMatchObject({ code: 64, out: '' });
   });
 
   it('looks at the folder of a start only when there is no server to look after its own', async () => {
