@@ -10,7 +10,7 @@
 import type { Message } from '../contracts/envelope.ts';
 import type { Database } from '../db/database.ts';
 import { failpoint } from '../kernel/failpoints.ts';
-import { type Runnable, loop, runnable, startAll } from '../kernel/lifecycle.ts';
+import { type Runnable, backoff, loop, runnable, startAll } from '../kernel/lifecycle.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
 import type { World } from '../kernel/world.ts';
 import { countOutbox } from './backlog.ts';
@@ -29,6 +29,8 @@ const BATCH_PACKS = 64;
 const BATCH_MESSAGES = 5_000;
 /** A slow look for rows nobody told of. Where other processes write too, the look starts at 25 ms and slows down to this. */
 const LOOK_MS = 500;
+/** How long to leave a transport alone that refused, the first time and at most: a broker that is back is noticed within that. */
+const REST = { first: 50, most: 2_000 };
 const LOOK_FIRST_MS = 25;
 /** What is committed here is told of within this time. */
 const TOLD_MS = 1_000;
@@ -136,6 +138,9 @@ function openLane({
   const underWay = new Set<Promise<void>>();
   let unconfirmed = 0; // messages in them
   let refused: { readonly packs: Pack[]; error: unknown } | undefined;
+  /** Times in a row that the transport refused: that a publish could be begun says nothing. */
+  let refusals = 0;
+  let restUntil = 0;
   /** Rows up to this one lay there at the start. */
   let oldTo: number | undefined;
   let running = false;
@@ -213,6 +218,7 @@ function openLane({
       return 1_000;
     }
     if (refused !== undefined) await takeBack();
+    if (world.now() < restUntil) return restUntil - world.now(); // whoever wakes it has something to publish, not a broker
     if (unconfirmed >= UNCONFIRMED_MAX) {
       await Promise.race(underWay);
       return 0;
@@ -247,6 +253,8 @@ function openLane({
     refused = undefined;
     waiting.unshift(...packs.sort((a, b) => a.seq - b.seq));
     held += messagesIn(packs);
+    refusals += 1;
+    restUntil = world.now() + backoff(refusals, REST, world.random());
     throw error;
   }
 
@@ -262,6 +270,7 @@ function openLane({
   async function publish(batch: readonly Pack[]): Promise<void> {
     await failpoint('relay.before_publish');
     const outcomes = await transport.publish(batch);
+    refusals = 0;
     await failpoint('relay.after_publish');
     const unheard = batch.filter((_, i) => outcomes[i] === 'unroutable');
     if (unheard.length > 0) {

@@ -49,6 +49,23 @@ describe.each(databases())('the relay on $name', (database) => {
     expect(subjects()).toEqual(expected);
   });
 
+  it('a transport that stays away is asked ever more rarely, however much there is to be published', async () => {
+    const orders = await bench.service('orders', { transport });
+    const tries: number[] = [];
+    transport.publishing(async () => {
+      tries.push(bench.world.now());
+      throw new Error('connection refused');
+    });
+    await until('it tried five times', async () => {
+      await say(orders, 'one more');
+      return tries.length >= 5;
+    });
+    // By the clock of its world: the rest after the fourth refusal is 200 ms at least, after the first 25.
+    expect(tries[4]! - tries[3]!).toBeGreaterThanOrEqual(190);
+    transport.publishing(undefined);
+    await until('the outbox is empty', empty(orders));
+  });
+
   it('a confirm that does not come holds up nothing behind it; what is refused goes again, in order, when all has come to its end', async () => {
     const orders = await bench.service('orders', { transport });
     const first = Promise.withResolvers<PublishOutcome[]>();
