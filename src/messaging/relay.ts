@@ -138,9 +138,7 @@ function openLane({
   const underWay = new Set<Promise<void>>();
   let unconfirmed = 0; // messages in them
   let refused: { readonly packs: Pack[]; error: unknown } | undefined;
-  /** Times in a row that the transport refused: that a publish could be begun says nothing. */
-  let refusals = 0;
-  let restUntil = 0;
+  const rest = openRest(world);
   /** Rows up to this one lay there at the start. */
   let oldTo: number | undefined;
   let running = false;
@@ -218,7 +216,7 @@ function openLane({
       return 1_000;
     }
     if (refused !== undefined) await takeBack();
-    if (world.now() < restUntil) return restUntil - world.now(); // whoever wakes it has something to publish, not a broker
+    if (rest.left() > 0) return rest.left(); // whoever wakes it has something to publish, not a broker
     if (unconfirmed >= UNCONFIRMED_MAX) {
       await Promise.race(underWay);
       return 0;
@@ -253,8 +251,7 @@ function openLane({
     refused = undefined;
     waiting.unshift(...packs.sort((a, b) => a.seq - b.seq));
     held += messagesIn(packs);
-    refusals += 1;
-    restUntil = world.now() + backoff(refusals, REST, world.random());
+    rest.begin();
     throw error;
   }
 
@@ -270,7 +267,7 @@ function openLane({
   async function publish(batch: readonly Pack[]): Promise<void> {
     await failpoint('relay.before_publish');
     const outcomes = await transport.publish(batch);
-    refusals = 0;
+    rest.over();
     await failpoint('relay.after_publish');
     const unheard = batch.filter((_, i) => outcomes[i] === 'unroutable');
     if (unheard.length > 0) {
@@ -347,6 +344,17 @@ function openLane({
       lookAt = 0;
       publisher.wake();
     },
+  };
+}
+
+/** Ever longer, until a publish is confirmed: that one could be begun says nothing. */
+function openRest({ now, random }: World) {
+  let refusals = 0;
+  let until = 0;
+  return {
+    left: () => Math.max(0, until - now()),
+    begin: () => (until = now() + backoff((refusals += 1), REST, random())),
+    over: () => (refusals = 0),
   };
 }
 
