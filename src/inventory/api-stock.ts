@@ -4,6 +4,7 @@ import {
   LINES_MAX,
   QUANTITY_MAX,
   decodeCursor,
+  dryRunSchema,
   encodeCursor,
   idSchema,
   pageFrom,
@@ -28,7 +29,7 @@ import { type StockMoved, adjustStock, countStock, moveAside, receiveStock } fro
 const countedSchema = z.int().min(0).max(QUANTITY_MAX);
 const linesOf = <Line extends z.ZodType>(line: Line) => z.array(line).min(1).max(LINES_MAX).meta({ description: 'All of them or none.' });
 const referenceSchema = textSchema(200).optional().meta({ description: 'The number of the paper it came with.' });
-const place = { warehouse_id: idSchema('whs'), reference: referenceSchema };
+const place = { warehouse_id: idSchema('whs'), reference: referenceSchema, dry_run: dryRunSchema };
 
 const receiptSchema = z.object({ ...place, lines: linesOf(z.object({ sku: skuSchema, quantity: quantitySchema })) });
 const adjustmentSchema = z.object({
@@ -179,10 +180,11 @@ export function stockRoutes(mailbox: Mailbox): Route[] {
       summary: 'Receive goods',
       body: receiptSchema,
       output: movedSchema,
+      previews: movedSchema,
       answers: 'created',
       refuses: ['warehouse_not_found', 'warehouse_archived', 'unknown_sku', 'product_archived'],
-      handle: ({ body, context }) =>
-        once(mailbox, context, 'POST /v1/stock/receipts', async (unit) => presentMoved(await receiveStock(unit, world, context, body))),
+      handle: ({ body: { dry_run, ...body }, context }) =>
+        once(mailbox, context, 'POST /v1/stock/receipts', async (unit) => presentMoved(await receiveStock(unit, world, context, body)), dry_run),
     }),
     route({
       method: 'POST',
@@ -191,10 +193,11 @@ export function stockRoutes(mailbox: Mailbox): Route[] {
       summary: 'Correct stock up or down, never below what is available',
       body: adjustmentSchema,
       output: movedSchema,
+      previews: movedSchema,
       answers: 'created',
       refuses: ['warehouse_not_found', 'warehouse_archived', 'unknown_sku', 'stock_insufficient'],
-      handle: ({ body, context }) =>
-        once(mailbox, context, 'POST /v1/stock/adjustments', async (unit) => presentMoved(await adjustStock(unit, world, context, body))),
+      handle: ({ body: { dry_run, ...body }, context }) =>
+        once(mailbox, context, 'POST /v1/stock/adjustments', async (unit) => presentMoved(await adjustStock(unit, world, context, body)), dry_run),
     }),
     route({
       method: 'POST',
@@ -203,10 +206,13 @@ export function stockRoutes(mailbox: Mailbox): Route[] {
       summary: 'Make what was counted what is on hand; when that is less than is reserved, the newest reservations wait for other goods',
       body: countSchema,
       output: movedSchema,
+      previews: movedSchema,
       answers: 'created',
       refuses: ['warehouse_not_found', 'warehouse_archived', 'unknown_sku', 'stock_changed'],
-      handle: ({ body, context }) =>
-        patiently(() => once(mailbox, context, 'POST /v1/stock/counts', async (unit) => presentMoved(await countStock(unit, world, context, body)))),
+      handle: ({ body: { dry_run, ...body }, context }) =>
+        patiently(() =>
+          once(mailbox, context, 'POST /v1/stock/counts', async (unit) => presentMoved(await countStock(unit, world, context, body)), dry_run),
+        ),
     }),
     route({
       method: 'POST',
@@ -215,10 +221,11 @@ export function stockRoutes(mailbox: Mailbox): Route[] {
       summary: 'Set stock aside, put it back, or throw away what was set aside',
       body: moveSchema,
       output: movedSchema,
+      previews: movedSchema,
       answers: 'created',
       refuses: ['warehouse_not_found', 'warehouse_archived', 'unknown_sku', 'stock_insufficient'],
-      handle: ({ body, context }) =>
-        once(mailbox, context, 'POST /v1/stock/moves', async (unit) => presentMoved(await moveAside(unit, world, context, body))),
+      handle: ({ body: { dry_run, ...body }, context }) =>
+        once(mailbox, context, 'POST /v1/stock/moves', async (unit) => presentMoved(await moveAside(unit, world, context, body)), dry_run),
     }),
     route({
       method: 'GET',

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import {
   LINES_MAX,
   decodeCursor,
+  dryRunSchema,
   expectedVersionSchema,
   idSchema,
   pageFrom,
@@ -28,8 +29,9 @@ const newSchema = z.object({
   to_warehouse_id: idSchema('whs').meta({ examples: ['whs_01k9v2c3d4e5f6g7h8j9k0m1n3'] }),
   reference: textSchema(200).optional().meta({ description: 'The number of the paper it goes with.' }),
   lines: linesOf(pieces).meta({ description: 'Each sku once. All of them or none.' }),
+  dry_run: dryRunSchema,
 });
-const versioned = { expected_version: expectedVersionSchema };
+const versioned = { expected_version: expectedVersionSchema, dry_run: dryRunSchema };
 const sendSchema = z.object({
   lines: linesOf(pieces).optional().meta({ description: 'What is really sent; all that was planned when absent. The rest is given back.' }),
   ...versioned,
@@ -92,7 +94,7 @@ const stepRefuses = ['transfer_not_found', 'transfer_state', 'version_mismatch',
 export function transferRoutes(mailbox: Mailbox): Route[] {
   const { db, world } = mailbox;
   const one = '/v1/transfers/{transfer_id}';
-  const step = { method: 'POST', tag: 'Transfers', params, output: transferSchema, answers: 'ok' } as const;
+  const step = { method: 'POST', tag: 'Transfers', params, output: transferSchema, previews: transferSchema, answers: 'ok' } as const;
   return [
     route({
       method: 'POST',
@@ -101,10 +103,11 @@ export function transferRoutes(mailbox: Mailbox): Route[] {
       summary: 'Plan a transfer: the goods are reserved where they leave from',
       body: newSchema,
       output: transferSchema,
+      previews: transferSchema,
       answers: 'created',
       refuses: ['warehouse_not_found', 'warehouse_archived', 'unknown_sku', 'stock_insufficient'],
-      handle: ({ body, context }) =>
-        once(mailbox, context, 'POST /v1/transfers', async (unit) => present(await cases.createTransfer(unit, world, context, body))),
+      handle: ({ body: { dry_run, ...body }, context }) =>
+        once(mailbox, context, 'POST /v1/transfers', async (unit) => present(await cases.createTransfer(unit, world, context, body)), dry_run),
     }),
     route({
       method: 'GET',
@@ -141,8 +144,8 @@ export function transferRoutes(mailbox: Mailbox): Route[] {
       summary: 'Send a transfer: the goods leave the warehouse',
       body: sendSchema,
       refuses: stepRefuses,
-      handle: ({ params: { transfer_id }, body, context }) =>
-        once(mailbox, context, `POST ${one}/send`, async (unit) => present(await cases.sendTransfer(unit, transfer_id, body))),
+      handle: ({ params: { transfer_id }, body: { dry_run, ...body }, context }) =>
+        once(mailbox, context, `POST ${one}/send`, async (unit) => present(await cases.sendTransfer(unit, transfer_id, body)), dry_run),
     }),
     route({
       ...step,
@@ -150,8 +153,8 @@ export function transferRoutes(mailbox: Mailbox): Route[] {
       summary: 'Receive what has come of a transfer',
       body: receiveSchema,
       refuses: stepRefuses,
-      handle: ({ params: { transfer_id }, body, context }) =>
-        once(mailbox, context, `POST ${one}/receive`, async (unit) => present(await cases.receiveTransfer(unit, transfer_id, body))),
+      handle: ({ params: { transfer_id }, body: { dry_run, ...body }, context }) =>
+        once(mailbox, context, `POST ${one}/receive`, async (unit) => present(await cases.receiveTransfer(unit, transfer_id, body)), dry_run),
     }),
     route({
       ...step,
@@ -159,8 +162,8 @@ export function transferRoutes(mailbox: Mailbox): Route[] {
       summary: 'Give up what will not come of a transfer',
       body: writeOffSchema,
       refuses: stepRefuses,
-      handle: ({ params: { transfer_id }, body, context }) =>
-        once(mailbox, context, `POST ${one}/write-off`, async (unit) => present(await cases.writeOffTransfer(unit, transfer_id, body))),
+      handle: ({ params: { transfer_id }, body: { dry_run, ...body }, context }) =>
+        once(mailbox, context, `POST ${one}/write-off`, async (unit) => present(await cases.writeOffTransfer(unit, transfer_id, body)), dry_run),
     }),
     route({
       ...step,
@@ -168,8 +171,8 @@ export function transferRoutes(mailbox: Mailbox): Route[] {
       summary: 'Cancel a transfer that was not sent: the goods are given back',
       body: z.object(versioned),
       refuses: ['transfer_not_found', 'transfer_state', 'version_mismatch'],
-      handle: ({ params: { transfer_id }, body, context }) =>
-        once(mailbox, context, `POST ${one}/cancel`, async (unit) => present(await cases.cancelTransfer(unit, transfer_id, body))),
+      handle: ({ params: { transfer_id }, body: { dry_run, ...body }, context }) =>
+        once(mailbox, context, `POST ${one}/cancel`, async (unit) => present(await cases.cancelTransfer(unit, transfer_id, body)), dry_run),
     }),
   ];
 }

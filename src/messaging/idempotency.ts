@@ -153,8 +153,19 @@ export async function answeredBefore<Result>(db: Database, context: RequestConte
   return JSON.parse(kept.answer) as Result;
 }
 
-/** The same for one command: `work` runs in one transaction, at most once for the request's key. Throws its Refusal. */
-export async function once<Result>(mailbox: Mailbox, context: RequestContext, route: string, work: (unit: Unit) => Promise<Result>): Promise<Result> {
+/**
+ * The same for one command: `work` runs in one transaction, at most once for the request's key. Throws its Refusal.
+ *
+ * @param dryRun  run it and throw all of it away but its answer: nothing is kept and nothing said, and the key stays unused
+ */
+export async function once<Result>(
+  mailbox: Mailbox,
+  context: RequestContext,
+  route: string,
+  work: (unit: Unit) => Promise<Result>,
+  dryRun = false,
+): Promise<Result> {
+  if (dryRun) return rehearse(mailbox, work);
   return mailbox.write(async (unit) => {
     const key = onceOf(context, route);
     const [answer] = await onceEach(
@@ -166,4 +177,24 @@ export async function once<Result>(mailbox: Mailbox, context: RequestContext, ro
     if (answer instanceof Refusal) throw answer;
     return answer as Result;
   }, context.traceparent);
+}
+
+/** Not an error: how an answer leaves a transaction that is to leave nothing behind. */
+class Rehearsed<Result> extends Error {
+  readonly answer: Result;
+  constructor(answer: Result) {
+    super('only rehearsed');
+    this.answer = answer;
+  }
+}
+
+async function rehearse<Result>(mailbox: Mailbox, work: (unit: Unit) => Promise<Result>): Promise<Result> {
+  try {
+    return await mailbox.write(async (unit) => {
+      throw new Rehearsed(await work(unit));
+    });
+  } catch (error) {
+    if (error instanceof Rehearsed) return error.answer as Result;
+    throw error;
+  }
 }
