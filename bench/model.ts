@@ -1,7 +1,7 @@
 /**
  * Scripts of the model beside the whole program (test/model/README.md), until nothing new has been seen for a while or the time is over.
  *
- *   npm run model -- [--minutes 5] [--seed 1] [--steps 40] [--plateau 20] [--postgres]
+ *   npm run model -- [--minutes 5] [--seed 1] [--steps 40] [--plateau 20] [--patience 30] [--postgres]
  */
 import { parseArgs } from 'node:util';
 import { type Seen, follow } from '../test/model/script.ts';
@@ -16,6 +16,8 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '40' },
     /** Scripts in a row that show nothing new before it ends. */
     plateau: { type: 'string', default: '20' },
+    /** Seconds the program has to come to rest after a step. */
+    patience: { type: 'string', default: '30' },
     postgres: { type: 'boolean', default: false },
   },
 });
@@ -27,7 +29,13 @@ try {
   let idle = 0;
   for (let seed = Number(values.seed); performance.now() < end && idle < Number(values.plateau); seed += 1) {
     const known = seen.size;
-    await follow(app, { name: `seed-${seed}`, steps: Number(values.steps), chance: testWorld(seed).random, seen }).catch((error: unknown) => {
+    await follow(app, {
+      name: `seed-${seed}`,
+      steps: Number(values.steps),
+      chance: testWorld(seed).random,
+      seen,
+      patience: Number(values.patience),
+    }).catch((error: unknown) => {
       throw new Error(`seed ${seed}`, { cause: error });
     });
     idle = seen.size > known ? 0 : idle + 1;

@@ -11,6 +11,7 @@ export type Command =
   | { readonly do: 'take away'; readonly sku: Sku; readonly quantity: number }
   | { readonly do: 'place'; readonly lines: readonly { readonly sku: Sku; readonly quantity: number }[]; readonly declined: boolean }
   | { readonly do: 'cancel' | 'cancel a piece' | 'dispatch' | 'deliver'; readonly order: number }
+  | { readonly do: 'a piece more'; readonly order: number; readonly declined: boolean }
   | { readonly do: 'refund'; readonly order: number; readonly amount: number };
 
 export type Outcome = 'done' | 'refused' | 'nothing to do';
@@ -18,6 +19,8 @@ export type Outcome = 'done' | 'refused' | 'nothing to do';
 export interface ModelOrder {
   status: 'confirmed' | 'cancelled' | 'shipped' | 'delivered';
   readonly lines: { readonly sku: Sku; quantity: number }[];
+  /** Did the card say no when it was placed? */
+  readonly declined: boolean;
   held: number;
   captured: number;
   refunded: number;
@@ -47,10 +50,15 @@ export class Model {
     }
   }
 
+  private free(sku: Sku): number {
+    return this.stock[sku].on_hand - this.stock[sku].reserved;
+  }
+
   private place({ lines, declined }: Command & { do: 'place' }): Outcome {
-    const order: ModelOrder = { status: 'cancelled', lines: lines.map((line) => ({ ...line })), held: 0, captured: 0, refunded: 0 };
+    const asked = lines.map((line) => ({ ...line }));
+    const short = SKUS.some((sku) => wanted({ lines: asked }, sku) > this.free(sku));
+    const order: ModelOrder = { status: 'cancelled', lines: asked, declined: declined && !short, held: 0, captured: 0, refunded: 0 };
     this.orders.push(order);
-    const short = SKUS.some((sku) => wanted(order, sku) > this.stock[sku].on_hand - this.stock[sku].reserved);
     if (short || declined) return 'done';
     order.status = 'confirmed';
     order.held = totalOf(order);
@@ -73,6 +81,15 @@ export class Model {
         line.quantity -= 1;
         this.stock[line.sku].reserved -= 1;
         order.held -= PRICES[line.sku];
+        return 'done';
+      }
+      case 'a piece more': {
+        const [line] = order.lines;
+        if (order.status !== 'confirmed') return 'nothing to do';
+        if (command.declined || this.free(line!.sku) < 1) return 'done'; // asked for, and not to be had: it stays as it was
+        line!.quantity += 1;
+        this.stock[line!.sku].reserved += 1;
+        order.held += PRICES[line!.sku];
         return 'done';
       }
       case 'dispatch':
@@ -98,5 +115,6 @@ export class Model {
   }
 }
 
-const wanted = ({ lines }: ModelOrder, sku: Sku): number => lines.reduce((sum, line) => sum + (line.sku === sku ? line.quantity : 0), 0);
+const wanted = ({ lines }: Pick<ModelOrder, 'lines'>, sku: Sku): number =>
+  lines.reduce((sum, line) => sum + (line.sku === sku ? line.quantity : 0), 0);
 const totalOf = ({ lines }: ModelOrder): number => lines.reduce((sum, { sku, quantity }) => sum + PRICES[sku] * quantity, 0);

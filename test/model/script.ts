@@ -14,7 +14,7 @@ function command(chance: Chance): Command {
   const upTo = (most: number): number => 1 + Math.floor(chance() * most);
   const sku = (): Sku => SKUS[upTo(SKUS.length) - 1]!;
   const order = upTo(1_000);
-  const which = upTo(20);
+  const which = upTo(22);
   if (which <= 3) return { do: 'receive', sku: sku(), quantity: upTo(6) };
   if (which <= 4) return { do: 'take away', sku: sku(), quantity: upTo(3) };
   if (which <= 10)
@@ -22,7 +22,8 @@ function command(chance: Chance): Command {
   if (which <= 12) return { do: 'cancel', order };
   if (which <= 14) return { do: 'cancel a piece', order };
   if (which <= 17) return { do: 'dispatch', order };
-  return which <= 18 ? { do: 'deliver', order } : { do: 'refund', order, amount: upTo(2_000) };
+  if (which <= 18) return { do: 'deliver', order };
+  return which <= 20 ? { do: 'refund', order, amount: upTo(2_000) } : { do: 'a piece more', order, declined: chance() < 0.3 };
 }
 
 /** What was seen: a command, how it ended, and in what state it found its order. */
@@ -74,6 +75,7 @@ export async function follow(app: TestClient, { name, steps, chance, seen, patie
       const payment = { token: one.declined ? 'tok_declined' : 'tok_ok' };
       const placed = await send('/v1/orders', { customer: { id: name }, currency: 'EUR', lines, payment });
       ids.push(placed.body.id);
+      assert.equal(placed.status, 201);
       return ended(placed);
     }
     const id = ids[one.order % ids.length]!;
@@ -84,6 +86,12 @@ export async function follow(app: TestClient, { name, steps, chance, seen, patie
       const line = lines.find(({ quantity, cancelled }) => quantity - cancelled > 1)!;
       return ended(await send(`/v1/orders/${id}/cancel-lines`, { lines: [{ line_id: line.id, quantity: 1 }] }));
     }
+    if (one.do === 'a piece more') {
+      const { lines } = await app.get<{ lines: { id: string; quantity: number; cancelled: number }[] }>(`/v1/orders/${id}`);
+      const { id: line_id, quantity, cancelled } = lines[0]!;
+      const payment = { token: one.declined ? 'tok_declined' : 'tok_ok' };
+      return ended(await send(`/v1/orders/${id}/edits`, { lines: [{ line_id, quantity: quantity - cancelled + 1 }], payment }));
+    }
     const state = one.do === 'dispatch' ? 'ready' : 'in_transit';
     const found = (items: readonly Shipment[]): Shipment | undefined => items.find(({ status }) => status === state);
     const { items } = await app.until<Items<Shipment>>(`/v1/shipments?order_id=${id}`, (page) => found(page.items) !== undefined);
@@ -93,7 +101,7 @@ export async function follow(app: TestClient, { name, steps, chance, seen, patie
   async function isAsModelled(): Promise<void> {
     const wanted = {
       stock: Object.fromEntries(SKUS.map((sku) => [sku, { ...model.stock[sku], available: model.stock[sku].on_hand - model.stock[sku].reserved }])),
-      orders: model.orders.map(({ status, held, captured, refunded }) => ({ status, held, captured, refunded, changing: false })),
+      orders: model.orders.map(({ status, declined, held, captured, refunded }) => ({ status, declined, held, captured, refunded, changing: false })),
     };
     let last: unknown;
     const same = async (): Promise<true | undefined> => {
@@ -120,7 +128,7 @@ export async function follow(app: TestClient, { name, steps, chance, seen, patie
         const { status, revision } = await app.get<Order & { revision?: object }>(`/v1/orders/${id}`);
         const [payment] = (await app.get<Items<Payment>>(`/v1/payments?order_id=${id}`)).items;
         const { held = 0, captured = 0, refunded = 0 } = payment ?? {};
-        return { status, held, captured, refunded, changing: revision !== undefined };
+        return { status, declined: payment?.status === 'declined', held, captured, refunded, changing: revision !== undefined };
       }),
     );
     return { stock: Object.fromEntries(stock), orders };
