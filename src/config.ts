@@ -119,7 +119,7 @@ export const SETTINGS = {
   STRIPE_URL: setting(undefined, 'Another address for Stripe, e.g. of a stand-in for tests.', url('http:', 'https:')),
   STRIPE_WEBHOOK_SECRET: setting(undefined, 'The signing secret of the webhook endpoint at Stripe, `whsec_…`: then POST /v1/payments/webhooks/stripe is answered, and what is not known is asked about as soon as Stripe says something. See payments.md.', z.string().regex(/^\S{8,}$/, 'must be at least 8 characters without blanks')),
   SIMULATED_WEBHOOK_SECRET: setting(undefined, 'The same for the simulated provider, to try webhooks out.', z.string().regex(/^\S{8,}$/, 'must be at least 8 characters without blanks')),
-  DEADLINE_STOCK: setting('1h', 'How long an order waits for stock to answer before it is cancelled.', duration),
+  DEADLINE_STOCK: setting('1h', 'How long an order waits for stock to answer before it is cancelled. Longer than an outage of the broker you mean to sit out: the clock runs on meanwhile.', duration),
   DEADLINE_PAYMENT: setting('1h', 'How long an order waits for the payment provider before it is cancelled.', duration),
   DEADLINE_SHIPPING: setting('24h', 'How long an order waits for the carrier before it is put on hold.', duration),
   DEADLINE_DISPATCH: setting('48h', 'How long a prepared shipment should take to leave; nothing happens by itself, the order says that it is late.', duration),

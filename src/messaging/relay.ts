@@ -29,9 +29,9 @@ const BATCH_PACKS = 64;
 const BATCH_MESSAGES = 5_000;
 /** A slow look for rows nobody told of. Where other processes write too, the look starts at 25 ms and slows down to this. */
 const LOOK_MS = 500;
+const LOOK_FIRST_MS = 25;
 /** How long to leave a transport alone that refused, the first time and at most: a broker that is back is noticed within that. */
 const REST = { first: 50, most: 2_000 };
-const LOOK_FIRST_MS = 25;
 /** What is committed here is told of within this time. */
 const TOLD_MS = 1_000;
 /** How long a stopping relay goes on publishing what is committed. */

@@ -104,9 +104,9 @@ export function notificationUseCases({ mailbox, telemetry, channels }: Notificat
       claim: ({ tx, now }, { limit, leaseUntil }) => claimNotifications(tx, [...open.keys()], { now, limit, leaseUntil }),
       async perform(notification) {
         const begun = world.now();
-        const { name: provider } = open.get(notification.channel)!;
-        const outcome = await open.get(notification.channel)!.send(notification);
-        telemetry.metrics.providerCalls.observe({ provider, call: 'send', outcome: outcome.result }, (world.now() - begun) / 1_000);
+        const channel = open.get(notification.channel)!;
+        const outcome = await channel.send(notification);
+        telemetry.metrics.providerCalls.observe({ provider: channel.name, call: 'send', outcome: outcome.result }, (world.now() - begun) / 1_000);
         return outcome;
       },
       unanswered: { result: 'again', error: 'there was no answer in time' },

@@ -138,3 +138,35 @@ it('what is no such file is said, with the line; what came before it is in', asy
   expect((await app.get<{ items: object[] }>('/v1/products')).items).toHaveLength(1);
   await expect(imported('orders', 'none.csv')).rejects.toMatchObject({ code: 'file_unreadable' });
 });
+
+it('warehouses of one name are told apart by a person, not guessed', async () => {
+  const { imported, app } = await place();
+  await app.post('/v1/products', { sku: 'A', name: 'A', price: 1, currency: 'EUR' });
+  for (const location of ['Lyon', 'Brest']) await app.post('/v1/warehouses', { name: 'Main', location });
+  await writeFile(join(folder, 'stock.csv'), 'sku,warehouse,on_hand\nA,Main,7\n');
+  expect(await imported('stock', 'stock.csv')).toMatchObject({ code: 1, refused: 1 });
+  expect(await text('stock.csv.errors')).toContain('there are several called Main');
+});
+
+it('a file that cannot be written is said, and none is left that looks whole; the file of errors is never the file itself', async () => {
+  const { exported, client } = await place();
+  await expect(exported('products', 'nowhere/products.csv')).rejects.toMatchObject({ code: 'file_unwritable' });
+  const file = join(folder, 'products.csv');
+  await writeFile(file, 'sku,name,price,currency\n,Nameless,1,EUR\n');
+  const bring = (errors: string) =>
+    importTable(
+      client,
+      openOutput(true, { out: nowhere(), err: nowhere() }),
+      { kind: 'products', format: 'csv', file, errors, concurrency: 8 },
+      openProgress(realWorld(), nowhere()),
+    );
+  await expect(bring(join(folder, '.', 'products.csv'))).rejects.toMatchObject({ code: 'usage' });
+  expect(await text('products.csv')).toContain('Nameless');
+  await expect(bring(join(folder, 'nowhere', 'errors.csv'))).rejects.toMatchObject({ code: 'file_unwritable' });
+});
+
+it('whoever reads only the first lines ends an export without a complaint', async () => {
+  const { client } = await place();
+  const closed = new Writable({ write: (_chunk, _encoding, done) => done(Object.assign(new Error('broken pipe'), { code: 'EPIPE' })) });
+  expect(await exportTable(client, openOutput(true), { kind: 'products', format: 'csv' }, closed)).toBe(0);
+});

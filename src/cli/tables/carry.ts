@@ -5,10 +5,10 @@
  * is kept with its reason, in a file of the same form that can be mended and brought in by itself; the others go on.
  */
 import { createWriteStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { once } from 'node:events';
+import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
-import { finished } from 'node:stream/promises';
+import { resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import type { Client } from '../client.ts';
 import { forEach } from '../import/pool.ts';
 import { type Output, count, good, plural, table, warning } from '../print.ts';
@@ -24,27 +24,39 @@ export interface Export {
   readonly out?: string;
 }
 
-/** Waits while whoever reads is slower than we are. */
-async function write(to: Writable, text: string): Promise<void> {
-  if (!to.write(text)) await once(to, 'drain');
-}
-
+/** A file gets its name when it is whole; whoever reads our output may stop reading. */
 export async function exportTable(client: Client, output: Output, { kind, format, out }: Export, stdout: Writable): Promise<ExitCode> {
   const columns = Object.keys(KINDS[kind].columns);
-  const to = out === undefined ? stdout : createWriteStream(out);
   let rows = 0;
-  await write(to, headOf(format, columns));
-  for await (const row of KINDS[kind].rows(client)) {
-    await write(to, lineOf(format, columns, row));
-    rows += 1;
+  async function* lines(): AsyncGenerator<string> {
+    yield headOf(format, columns);
+    for await (const row of KINDS[kind].rows(client)) {
+      yield lineOf(format, columns, row);
+      rows += 1;
+    }
   }
-  if (out !== undefined) {
-    to.end();
-    await finished(to);
-    output.answer({ kind, rows, file: out }, () => good(`${plural(rows, 'row')} of ${kind} in ${out}`));
+  if (out === undefined) {
+    await pipeline(lines, stdout, { end: false }).catch(unlessNobodyReads);
+    return EXIT.ok;
   }
+  const part = `${out}.part`;
+  try {
+    await pipeline(lines, createWriteStream(part));
+    await rename(part, out);
+  } catch (error) {
+    await rm(part, { force: true });
+    throw error instanceof CommandError ? error : unwritable(out, error);
+  }
+  output.answer({ kind, rows, file: out }, () => good(`${plural(rows, 'row')} of ${kind} in ${out}`));
   return EXIT.ok;
 }
+
+function unlessNobodyReads(error: unknown): void {
+  if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
+}
+
+const unwritable = (file: string, error: unknown): CommandError =>
+  new CommandError(EXIT.no, `${file} cannot be written: ${error instanceof Error ? error.message : String(error)}.`, { code: 'file_unwritable' });
 
 export interface Import {
   readonly kind: KindName;
@@ -62,6 +74,8 @@ interface Tally extends Record<Fate, number> {
 export async function importTable(client: Client, output: Output, options: Import, progress: Progress): Promise<ExitCode> {
   const { kind, format, file, errors, concurrency } = options;
   const { size } = await stat(file).catch(() => Promise.reject(unreadable(file, 'it is not there, or may not be read')));
+  if (await isSame(file, errors))
+    throw new CommandError(EXIT.usage, `--errors names ${file} itself, which would be written over. Name another file.`, { code: 'usage' });
   const take = KINDS[kind].taker(client);
   const tally: Tally = { new: 0, changed: 0, 'as it was': 0, refused: 0 };
   const rejects = openRejects(errors, format, kind);
@@ -107,22 +121,35 @@ const summary = (kind: KindName, tally: Tally, errors: string): string =>
       : warning(`${plural(tally.refused, 'row')} could not be taken: see ${errors}, mend them there, and import that file.`),
   ].join('\n');
 
-/** Opened with the first row that is refused: no file means that there was none. */
+const isSame = async (one: string, other: string): Promise<boolean> => {
+  const real = (path: string): Promise<string> => realpath(path).catch(() => resolve(path));
+  return (await real(one)) === (await real(other));
+};
+
+/** Opened with the first row that is refused: where none was, no file is made. Rows are written one after the other. */
 function openRejects(file: string, format: Format, kind: KindName) {
   const columns = ['line', 'error', ...Object.keys(KINDS[kind].columns)];
-  let to: Writable | undefined;
-  return {
-    async keep(line: number, cells: Found['cells'], error: string): Promise<void> {
-      if (to === undefined) {
-        to = createWriteStream(file);
-        to.write(headOf(format, columns));
+  let handle: FileHandle | undefined;
+  let last = Promise.resolve();
+
+  async function append(text: string): Promise<void> {
+    try {
+      if (handle === undefined) {
+        handle = await open(file, 'w');
+        await handle.appendFile(headOf(format, columns));
       }
-      await write(to, lineOf(format, columns, { ...cells, line, error }));
+      await handle.appendFile(text);
+    } catch (error) {
+      throw unwritable(file, error);
+    }
+  }
+  return {
+    keep(line: number, cells: Found['cells'], error: string): Promise<void> {
+      const row = lineOf(format, columns, { ...cells, line, error });
+      return (last = last.then(() => append(row)));
     },
     async close(): Promise<void> {
-      if (to === undefined) return;
-      to.end();
-      await finished(to);
+      await handle?.close();
     },
   };
 }

@@ -8,7 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Client } from '../client.ts';
-import { CommandError } from '../problems.ts';
+import { CommandError, EXIT } from '../problems.ts';
 
 export type Cell = string | number | null | object;
 export type Row = Readonly<Record<string, Cell | undefined>>;
@@ -91,14 +91,16 @@ const stock: Kind = {
   taker(client) {
     /** By name: rows of one warehouse ask once, and only the first of them makes it. */
     const places = new Map<string, Promise<string>>();
-    let known: Promise<Map<string, string>> | undefined;
-    const readAll = async (): Promise<Map<string, string>> => {
-      const ids = new Map<string, string>();
-      for await (const { id, name } of client.each<Place>('/v1/warehouses')) if (!ids.has(name)) ids.set(name, id);
+    let known: Promise<Map<string, readonly string[]>> | undefined;
+    const readAll = async (): Promise<Map<string, readonly string[]>> => {
+      const ids = new Map<string, readonly string[]>();
+      for await (const { id, name } of client.each<Place>('/v1/warehouses')) ids.set(name, [...(ids.get(name) ?? []), id]);
       return ids;
     };
     async function find(name: string, location: string): Promise<string> {
-      const id = (await (known ??= readAll())).get(name);
+      const [id, other] = (await (known ??= readAll())).get(name) ?? [];
+      if (other !== undefined)
+        throw new CommandError(EXIT.no, `warehouse: there are several called ${name}. Give each a name of its own.`, { code: 'invalid_request' });
       const body = { name, location };
       return id ?? (await client.post<Place>('/v1/warehouses', body, keyOf('warehouse', body))).id;
     }
@@ -152,7 +154,9 @@ const orders: Kind = {
   taker: (client) => async (row) => {
     const external_id = textIn(row, 'external_id') ?? textIn(row, 'number');
     if (external_id === undefined)
-      throw new CommandError(1, 'external_id or number: one of them must be given, so that the order is known again', { code: 'invalid_request' });
+      throw new CommandError(EXIT.no, 'external_id or number: one of them must be given, so that the order is known again', {
+        code: 'invalid_request',
+      });
     const names = { id: 'customer_id', name: 'customer_name', email: 'customer_email', locale: 'customer_locale' };
     const customer = Object.fromEntries(Object.entries(names).flatMap(([field, name]) => (row[name] ? [[field, row[name]]] : [])));
     const body = {
