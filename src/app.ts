@@ -8,8 +8,8 @@
  * So the doors open when everything behind them works, and close first; consumers finish their batch before what carries their
  * answers goes away, and databases close last.
  */
-import { accessSync, constants, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import type { AmqpConfig, Config, Part, ServiceName } from './config.ts';
 import { SERVICES } from './config.ts';
 import { isLoopback } from './config-addresses.ts';
@@ -90,13 +90,20 @@ export function buildApp(
 /** Kept from other users of the machine: names and addresses of customers lie there. */
 function prepareFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(resolve(folder));
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     throw new Fault('unavailable', `the data folder ${folder} cannot be written: give this user the right to, or set DATA_DIR to another one`, {
       cause: error,
     });
   }
+}
+
+/** Step by step: Node's own `recursive` (26.10) never ends below /proc, where a folder is there and nothing can be made in it. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  mkdirSync(folder, { mode: 0o700 });
 }
 
 const onStart = (name: string, start: () => Promise<void> | void): Runnable => runnable(name, start, () => undefined);

@@ -31,7 +31,7 @@ async function idOf(client: Client, name: string): Promise<string> {
 }
 
 /** The id of an order, which may be told by its number. */
-const orderIdOf = async (client: Client, name: string): Promise<string> =>
+export const orderIdOf = async (client: Client, name: string): Promise<string> =>
   name.startsWith('ord_') ? name : (await client.get<{ id: string }>(`/v1/orders/${encodeURIComponent(name)}`)).id;
 
 const returnableOf = async (client: Client, orderId: string): Promise<readonly Returnable[]> =>

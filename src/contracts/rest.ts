@@ -48,10 +48,21 @@ export const skuSchema = z
   .regex(/^[^\p{C}\p{Zl}\p{Zp}]*$/u, 'printable characters only')
   .meta({ description: 'The stock keeping unit: case-sensitive, unique.', examples: ['TSHIRT-M'] });
 
-/** A language, perhaps of a country: what templates are written in. */
+/** `de-at` as `de-AT`; undefined for what is no language. */
+function canonicalLocale(text: string): string | undefined {
+  try {
+    return Intl.getCanonicalLocales(text)[0];
+  } catch {
+    return undefined;
+  }
+}
+
+/** A language, perhaps of a country, in its canonical form: what templates are written in. */
 export const localeSchema = z
   .string()
-  .regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$/, 'a language as in BCP 47, e.g. de or de-AT')
+  .regex(/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$/, 'a language as in BCP 47, e.g. de or de-AT')
+  .refine((text) => canonicalLocale(text) !== undefined, 'must be a language as in BCP 47, e.g. de or de-AT')
+  .transform((text) => canonicalLocale(text)!)
   .meta({ description: 'A language as in BCP 47.', examples: ['de-AT'] });
 
 export const currencySchema = z
@@ -82,6 +93,10 @@ export const dryRunSchema = z
   .boolean()
   .optional()
   .meta({ description: 'Say what would come of it, and change nothing; ids in the answer are examples. Its Idempotency-Key stays unused.' });
+
+/** The answer of a command that was only rehearsed. */
+export const rehearsed = <Shape extends z.ZodRawShape>(answer: z.ZodObject<Shape>) =>
+  answer.extend({ dry_run: z.literal(true) }).meta({ id: undefined });
 
 /** The version a client believes it changes: another one is refused as `version_mismatch`. */
 export const expectedVersionSchema = z.int().min(1).optional().meta({ description: 'Refuse the change unless the thing still has this version.' });

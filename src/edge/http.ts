@@ -205,7 +205,7 @@ function addRoute(app: FastifyInstance, route: Route, options: EdgeOptions, { on
         throw new Fault('overloaded', 'shedding');
       }
       const head = { method: request.method, url: request.url, headers: request.headers, body: request.body };
-      const context = { ...contextOf(head, request.id, traces.of(request)), ...(route.signed && signed.of(request)) };
+      const context = contextFor(route, { ...contextOf(head, request.id, traces.of(request)), ...(route.signed && signed.of(request)) }, head.body);
       const input = readInput(route, request);
       const output = await once(context, name, () => route.handle({ ...input, context }));
       const isPreview = route.previews !== undefined && isDryRun(input.body);
@@ -312,9 +312,14 @@ function locationOf(route: Route, routes: readonly Route[]): ((output: unknown) 
   };
 }
 
-/** An answer must be what its schema says, with no field the schema does not name: those would be internal columns on their way out. */
 const isDryRun = (body: unknown): boolean => (body as { dry_run?: unknown } | undefined)?.dry_run === true;
+/** A rehearsal leaves its key unused: the request it rehearses may come at the same time. */
+function contextFor({ previews }: Route, { idempotency, ...context }: RequestContext, body: unknown): RequestContext {
+  const used = previews !== undefined && isDryRun(body) ? undefined : idempotency;
+  return used === undefined ? context : { ...context, idempotency: used };
+}
 
+/** An answer must be what its schema says, with no field the schema does not name: those would be internal columns on their way out. */
 function checkAnswer(route: Route, output: unknown, schema: z.ZodType): void {
   const checked = schema.safeParse(output);
   if (!checked.success) throw new Error(`${route.method} ${route.path} answers what its schema does not allow: ${checked.error.message}`);

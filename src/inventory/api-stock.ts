@@ -5,6 +5,7 @@ import {
   QUANTITY_MAX,
   decodeCursor,
   dryRunSchema,
+  rehearsed,
   encodeCursor,
   idSchema,
   pageFrom,
@@ -17,7 +18,7 @@ import {
 } from '../contracts/rest.ts';
 import { codeOf } from '../kernel/errors.ts';
 import { rfc3339 } from '../kernel/time.ts';
-import { once } from '../messaging/idempotency.ts';
+import { once, onceOrRehearsed } from '../messaging/idempotency.ts';
 import type { Mailbox } from '../messaging/mailbox.ts';
 import { type Route, route } from '../messaging/service.ts';
 import { type StockBalances, backwards, onHand } from './domain.ts';
@@ -180,11 +181,15 @@ export function stockRoutes(mailbox: Mailbox): Route[] {
       summary: 'Receive goods',
       body: receiptSchema,
       output: movedSchema,
-      previews: movedSchema,
+      previews: rehearsed(movedSchema),
       answers: 'created',
       refuses: ['warehouse_not_found', 'warehouse_archived', 'unknown_sku', 'product_archived'],
       handle: ({ body: { dry_run, ...body }, context }) =>
-        once(mailbox, context, 'POST /v1/stock/receipts', async (unit) => presentMoved(await receiveStock(unit, world, context, body)), dry_run),
+        onceOrRehearsed(mailbox, context, {
+          route: 'POST /v1/stock/receipts',
+          dry_run,
+          work: async (unit) => presentMoved(await receiveStock(unit, world, context, body)),
+        }),
     }),
     route({
       method: 'POST',
@@ -193,11 +198,15 @@ export function stockRoutes(mailbox: Mailbox): Route[] {
       summary: 'Correct stock up or down, never below what is available',
       body: adjustmentSchema,
       output: movedSchema,
-      previews: movedSchema,
+      previews: rehearsed(movedSchema),
       answers: 'created',
       refuses: ['warehouse_not_found', 'warehouse_archived', 'unknown_sku', 'stock_insufficient'],
       handle: ({ body: { dry_run, ...body }, context }) =>
-        once(mailbox, context, 'POST /v1/stock/adjustments', async (unit) => presentMoved(await adjustStock(unit, world, context, body)), dry_run),
+        onceOrRehearsed(mailbox, context, {
+          route: 'POST /v1/stock/adjustments',
+          dry_run,
+          work: async (unit) => presentMoved(await adjustStock(unit, world, context, body)),
+        }),
     }),
     route({
       method: 'POST',
@@ -206,12 +215,16 @@ export function stockRoutes(mailbox: Mailbox): Route[] {
       summary: 'Make what was counted what is on hand; when that is less than is reserved, the newest reservations wait for other goods',
       body: countSchema,
       output: movedSchema,
-      previews: movedSchema,
+      previews: rehearsed(movedSchema),
       answers: 'created',
       refuses: ['warehouse_not_found', 'warehouse_archived', 'unknown_sku', 'stock_changed'],
       handle: ({ body: { dry_run, ...body }, context }) =>
         patiently(() =>
-          once(mailbox, context, 'POST /v1/stock/counts', async (unit) => presentMoved(await countStock(unit, world, context, body)), dry_run),
+          onceOrRehearsed(mailbox, context, {
+            route: 'POST /v1/stock/counts',
+            dry_run,
+            work: async (unit) => presentMoved(await countStock(unit, world, context, body)),
+          }),
         ),
     }),
     route({
@@ -221,11 +234,15 @@ export function stockRoutes(mailbox: Mailbox): Route[] {
       summary: 'Set stock aside, put it back, or throw away what was set aside',
       body: moveSchema,
       output: movedSchema,
-      previews: movedSchema,
+      previews: rehearsed(movedSchema),
       answers: 'created',
       refuses: ['warehouse_not_found', 'warehouse_archived', 'unknown_sku', 'stock_insufficient'],
       handle: ({ body: { dry_run, ...body }, context }) =>
-        once(mailbox, context, 'POST /v1/stock/moves', async (unit) => presentMoved(await moveAside(unit, world, context, body)), dry_run),
+        onceOrRehearsed(mailbox, context, {
+          route: 'POST /v1/stock/moves',
+          dry_run,
+          work: async (unit) => presentMoved(await moveAside(unit, world, context, body)),
+        }),
     }),
     route({
       method: 'GET',

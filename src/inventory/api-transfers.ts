@@ -4,6 +4,7 @@ import {
   LINES_MAX,
   decodeCursor,
   dryRunSchema,
+  rehearsed,
   expectedVersionSchema,
   idSchema,
   pageFrom,
@@ -15,7 +16,7 @@ import {
   timestamp,
 } from '../contracts/rest.ts';
 import { rfc3339 } from '../kernel/time.ts';
-import { once } from '../messaging/idempotency.ts';
+import { onceOrRehearsed } from '../messaging/idempotency.ts';
 import type { Mailbox } from '../messaging/mailbox.ts';
 import { type Route, route } from '../messaging/service.ts';
 import { TRANSFER_STATUSES, type Transfer, underWay } from './domain-transfers.ts';
@@ -94,7 +95,7 @@ const stepRefuses = ['transfer_not_found', 'transfer_state', 'version_mismatch',
 export function transferRoutes(mailbox: Mailbox): Route[] {
   const { db, world } = mailbox;
   const one = '/v1/transfers/{transfer_id}';
-  const step = { method: 'POST', tag: 'Transfers', params, output: transferSchema, previews: transferSchema, answers: 'ok' } as const;
+  const step = { method: 'POST', tag: 'Transfers', params, output: transferSchema, previews: rehearsed(transferSchema), answers: 'ok' } as const;
   return [
     route({
       method: 'POST',
@@ -103,11 +104,15 @@ export function transferRoutes(mailbox: Mailbox): Route[] {
       summary: 'Plan a transfer: the goods are reserved where they leave from',
       body: newSchema,
       output: transferSchema,
-      previews: transferSchema,
+      previews: rehearsed(transferSchema),
       answers: 'created',
       refuses: ['warehouse_not_found', 'warehouse_archived', 'unknown_sku', 'stock_insufficient'],
       handle: ({ body: { dry_run, ...body }, context }) =>
-        once(mailbox, context, 'POST /v1/transfers', async (unit) => present(await cases.createTransfer(unit, world, context, body)), dry_run),
+        onceOrRehearsed(mailbox, context, {
+          route: 'POST /v1/transfers',
+          dry_run,
+          work: async (unit) => present(await cases.createTransfer(unit, world, context, body)),
+        }),
     }),
     route({
       method: 'GET',
@@ -145,7 +150,11 @@ export function transferRoutes(mailbox: Mailbox): Route[] {
       body: sendSchema,
       refuses: stepRefuses,
       handle: ({ params: { transfer_id }, body: { dry_run, ...body }, context }) =>
-        once(mailbox, context, `POST ${one}/send`, async (unit) => present(await cases.sendTransfer(unit, transfer_id, body)), dry_run),
+        onceOrRehearsed(mailbox, context, {
+          route: `POST ${one}/send`,
+          dry_run,
+          work: async (unit) => present(await cases.sendTransfer(unit, transfer_id, body)),
+        }),
     }),
     route({
       ...step,
@@ -154,7 +163,11 @@ export function transferRoutes(mailbox: Mailbox): Route[] {
       body: receiveSchema,
       refuses: stepRefuses,
       handle: ({ params: { transfer_id }, body: { dry_run, ...body }, context }) =>
-        once(mailbox, context, `POST ${one}/receive`, async (unit) => present(await cases.receiveTransfer(unit, transfer_id, body)), dry_run),
+        onceOrRehearsed(mailbox, context, {
+          route: `POST ${one}/receive`,
+          dry_run,
+          work: async (unit) => present(await cases.receiveTransfer(unit, transfer_id, body)),
+        }),
     }),
     route({
       ...step,
@@ -163,7 +176,11 @@ export function transferRoutes(mailbox: Mailbox): Route[] {
       body: writeOffSchema,
       refuses: stepRefuses,
       handle: ({ params: { transfer_id }, body: { dry_run, ...body }, context }) =>
-        once(mailbox, context, `POST ${one}/write-off`, async (unit) => present(await cases.writeOffTransfer(unit, transfer_id, body)), dry_run),
+        onceOrRehearsed(mailbox, context, {
+          route: `POST ${one}/write-off`,
+          dry_run,
+          work: async (unit) => present(await cases.writeOffTransfer(unit, transfer_id, body)),
+        }),
     }),
     route({
       ...step,
@@ -172,7 +189,11 @@ export function transferRoutes(mailbox: Mailbox): Route[] {
       body: z.object(versioned),
       refuses: ['transfer_not_found', 'transfer_state', 'version_mismatch'],
       handle: ({ params: { transfer_id }, body: { dry_run, ...body }, context }) =>
-        once(mailbox, context, `POST ${one}/cancel`, async (unit) => present(await cases.cancelTransfer(unit, transfer_id, body)), dry_run),
+        onceOrRehearsed(mailbox, context, {
+          route: `POST ${one}/cancel`,
+          dry_run,
+          work: async (unit) => present(await cases.cancelTransfer(unit, transfer_id, body)),
+        }),
     }),
   ];
 }

@@ -153,19 +153,8 @@ export async function answeredBefore<Result>(db: Database, context: RequestConte
   return JSON.parse(kept.answer) as Result;
 }
 
-/**
- * The same for one command: `work` runs in one transaction, at most once for the request's key. Throws its Refusal.
- *
- * @param dryRun  run it and throw all of it away but its answer: nothing is kept and nothing said, and the key stays unused
- */
-export async function once<Result>(
-  mailbox: Mailbox,
-  context: RequestContext,
-  route: string,
-  work: (unit: Unit) => Promise<Result>,
-  dryRun = false,
-): Promise<Result> {
-  if (dryRun) return rehearse(mailbox, work);
+/** The same for one command: `work` runs in one transaction, at most once for the request's key. Throws its Refusal. */
+export async function once<Result>(mailbox: Mailbox, context: RequestContext, route: string, work: (unit: Unit) => Promise<Result>): Promise<Result> {
   return mailbox.write(async (unit) => {
     const key = onceOf(context, route);
     const [answer] = await onceEach(
@@ -188,13 +177,23 @@ class Rehearsed<Result> extends Error {
   }
 }
 
-async function rehearse<Result>(mailbox: Mailbox, work: (unit: Unit) => Promise<Result>): Promise<Result> {
+/**
+ * The same, unless it is a dry run: then `work` runs and all of it is thrown away but its answer, which says `dry_run`. Nothing is kept, nothing
+ * is said, and the key stays unused.
+ */
+export const onceOrRehearsed = <Result extends object>(
+  mailbox: Mailbox,
+  context: RequestContext,
+  { route, dry_run = false, work }: { readonly route: string; readonly dry_run: boolean | undefined; work(unit: Unit): Promise<Result> },
+): Promise<Result | (Result & { dry_run: true })> => (dry_run ? rehearse(mailbox, work) : once(mailbox, context, route, work));
+
+async function rehearse<Result extends object>(mailbox: Mailbox, work: (unit: Unit) => Promise<Result>): Promise<Result & { dry_run: true }> {
   try {
     return await mailbox.write(async (unit) => {
       throw new Rehearsed(await work(unit));
     });
   } catch (error) {
-    if (error instanceof Rehearsed) return error.answer as Result;
+    if (error instanceof Rehearsed) return { ...(error.answer as Result), dry_run: true };
     throw error;
   }
 }

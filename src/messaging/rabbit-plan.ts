@@ -57,6 +57,9 @@ export interface TopologyOptions {
 
 /** Messages taken from the old queue before the new one has confirmed them. */
 const MOVED_TOGETHER = 100;
+/** How long acks may take to arrive at a queue, and how often it is looked at meanwhile. */
+const ACKS_MS = 5_000;
+const LOOK_AGAIN_MS = 50;
 
 const otherOf = (name: string): string => `${name}~2`;
 
@@ -78,7 +81,7 @@ export const applyTopology = (options: TopologyOptions, { migrate = false }: { r
     for (const queue of topology.queues) {
       const state = stateOf.get(queue.name);
       if (migrate && (state === 'different' || stateOf.get(otherOf(queue.name)) === 'left'))
-        steps.push(...(await replace(model, topology, queue, state === 'different')));
+        steps.push(...(await replace(model, { topology, queue, different: state === 'different', world: options.world })));
       else if (state === 'missing') {
         await ensureQueue(model, queue);
         steps.push(`created queue ${queue.name}`);
@@ -121,7 +124,15 @@ function sound({ bindings, unwanted }: Topology, { findings }: TopologyPlan): Pi
   return { bindings: bindings.filter(between), unwanted: unwanted.filter(between) };
 }
 
-async function replace(model: ChannelModel, topology: Topology, queue: BrokerQueue, different: boolean): Promise<string[]> {
+interface Replacing {
+  readonly topology: Topology;
+  readonly queue: BrokerQueue;
+  /** Else only what a migration that was stopped has left is taken up. */
+  readonly different: boolean;
+  readonly world: World;
+}
+
+async function replace(model: ChannelModel, { topology, queue, different, world }: Replacing): Promise<string[]> {
   const { name } = queue;
   const other = { ...queue, name: otherOf(name) };
   const bindings = topology.bindings.filter((binding) => binding.queue === name);
@@ -133,12 +144,12 @@ async function replace(model: ChannelModel, topology: Topology, queue: BrokerQue
     await ensureQueue(model, other);
     await ensureBindings(model, { bindings: bindingsOf(other.name), unwanted: all });
     steps.push(`moved ${await move(model, name, other.name)} messages from ${name} to ${other.name}`);
-    await remove(model, name);
+    await remove(model, name, world);
   }
   await ensureQueue(model, queue);
   await ensureBindings(model, { bindings, unwanted: bindingsOf(other.name) });
   steps.push(`moved ${await move(model, other.name, name)} messages from ${other.name} to ${name}`);
-  await remove(model, other.name);
+  await remove(model, other.name, world);
   return [...steps, `replaced queue ${name}`];
 }
 
@@ -148,8 +159,13 @@ async function unused(model: ChannelModel, name: string): Promise<void> {
     throw new Fault('unavailable', `queue ${name} has ${consumers} consumers: stop the processes that run its service, then say it again`);
 }
 
-/** Deletes a queue that is empty and unused; quorum queues cannot be told to look themselves. */
-async function remove(model: ChannelModel, name: string): Promise<void> {
+/**
+ * Deletes a queue that is empty and unused; quorum queues cannot be told to look themselves. What was taken out of one counts as a consumer of it
+ * until its ack has arrived, a moment later.
+ */
+async function remove(model: ChannelModel, name: string, world: World): Promise<void> {
+  for (const giveUpAt = world.now() + ACKS_MS; ((await lookAtQueue(model, name))?.consumers ?? 0) > 0 && world.now() < giveUpAt;)
+    await world.sleep(LOOK_AGAIN_MS);
   await unused(model, name);
   const { messages } = (await lookAtQueue(model, name)) ?? { messages: 0 };
   if (messages > 0) throw new Fault('unavailable', `${messages} messages came into ${name} meanwhile: say it again`);

@@ -12,10 +12,10 @@
  */
 import type { Stripe } from 'stripe';
 import { z } from 'zod';
-import { Fault, Refusal } from '../kernel/errors.ts';
+import { Fault } from '../kernel/errors.ts';
 import type { Claim, Notice } from './domain-webhook.ts';
 import { type StripeOptions, describe, openClient } from './stripe.ts';
-import { type WebhookReader, signedEvent } from './webhooks.ts';
+import { type WebhookReader, notAsItMust, signedEvent } from './webhooks.ts';
 
 export function stripeWebhooks({ webhookSecret, ...options }: StripeOptions & { readonly webhookSecret: string }): WebhookReader {
   let opened: Promise<Stripe> | undefined;
@@ -61,7 +61,7 @@ function noticeOf({ id: event_id, type, created, data: { object } }: Stripe.Even
   try {
     return { event_id, type, occurred_at: created * 1_000, ...(read === undefined ? NOTHING : read(object)) };
   } catch (error) {
-    if (error instanceof z.ZodError) throw new Refusal('invalid_request', `the ${type} is not as it must be: ${error.issues[0]!.path.join('.')}`);
+    if (error instanceof z.ZodError) throw notAsItMust(`the ${type}`, error);
     throw error;
   }
 }

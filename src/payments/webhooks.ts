@@ -29,6 +29,14 @@ export async function signedEvent(body: string, signature: string, secret: strin
   }
 }
 
+/** A signed body that is not as the provider documents it. */
+export const notAsItMust = (what: string, { issues }: z.ZodError): Refusal =>
+  new Refusal(
+    'invalid_request',
+    `${what} is not as it must be`,
+    issues.map(({ path, message }) => ({ field: path.join('.'), rule: message })),
+  );
+
 const idSchema = textSchema(255);
 const money = { amount: z.int().min(0), currency: currencySchema };
 const operation = idSchema.nullable();
@@ -57,7 +65,7 @@ export function simulatedWebhooks(secret: string): WebhookReader {
     header: 'waybill-signature',
     async read(body, signature, now) {
       const event = simulatedEvent.safeParse(await signedEvent(body, signature, secret, now));
-      if (!event.success) throw new Refusal('invalid_request', `the event is not as it must be: ${event.error.issues[0]!.message}`);
+      if (!event.success) throw notAsItMust('the event', event.error);
       const { id: event_id, created, ...said } = event.data;
       return { ...said, event_id, occurred_at: created * 1_000 };
     },

@@ -231,7 +231,10 @@ async function writeNotifications(db: Database): Promise<void> {
     sent_at: NOW,
     ...times,
   });
-  await insert(db, 'notification', notification('1', 'log'), notification('1', 'email'), notification('2', 'log'));
+  const again = { ...notification('1', 'email'), id: 'ntf_again_email', repeats: 'ntf_1_email' };
+  const [first, ...others] = [notification('1', 'log'), notification('1', 'email'), notification('2', 'log')];
+  await insert(db, 'notification', first!, ...others);
+  await insert(db, 'notification', again);
 }
 
 async function writeOrders(db: Database): Promise<void> {
