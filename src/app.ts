@@ -119,7 +119,7 @@ function compose(config: Config, tools: Tools, extra: readonly Route[] = []): { 
   const auditor = auditorService({ databases: Object.fromEntries(audited), ...tools });
 
   const foundation = [
-    watchEventLoop(tools),
+    watchEventLoop(config.sandbox ? { ...tools, world: realWorld() } : tools), // a clock put forward is no standstill
     onStop('databases', async () => void (await Promise.all([...databases.values(), ...audited.values()].map((db) => db.close())))),
     transport,
     onStart('migrations', () => migrateAll(services, databases, tools.world)),
@@ -139,6 +139,7 @@ function compose(config: Config, tools: Tools, extra: readonly Route[] = []): { 
       consumes: config.parts.includes('worker'),
       folder: config.dataDir,
       gapLimit: config.gapLimit,
+      clockIsSet: config.sandbox,
     },
     config.parts.includes('api') ? [...[...services, auditor].flatMap(({ routes }) => routes), ...extra] : [],
     tools,

@@ -12,10 +12,10 @@ import { type Applied, type TopologyOptions, type TopologyPlan, applyTopology, p
 export type { Applied, TopologyPlan } from './messaging/rabbit-plan.ts';
 
 /** Throws a ConfigError, or a Fault for people. */
-export const plan = (environment?: Environment): Promise<TopologyPlan> => planTopology(optionsFrom(environment));
+export const plan = async (environment?: Environment): Promise<TopologyPlan> => planTopology(optionsFrom(environment));
 
 /** The same; `migrate` replaces queues that differ. */
-export const apply = (options: { readonly migrate: boolean }, environment?: Environment): Promise<Applied> =>
+export const apply = async (options: { readonly migrate: boolean }, environment?: Environment): Promise<Applied> =>
   applyTopology(optionsFrom(environment), options);
 
 function optionsFrom(environment: Environment = processEnvironment()): TopologyOptions {

@@ -2,6 +2,7 @@
 import type { Client } from './client.ts';
 import { type Output, bold, facts, good, moment, table } from './print.ts';
 import { EXIT, type ExitCode } from './problems.ts';
+import { orderIdOf } from './returns.ts';
 
 interface Notification {
   readonly id: string;
@@ -24,7 +25,7 @@ export interface NotificationFilter {
 }
 
 export async function listNotifications(client: Client, output: Output, { order, status, limit }: NotificationFilter): Promise<ExitCode> {
-  const found = await client.first<Notification>(limit, '/v1/notifications', { order_id: order, status });
+  const found = await client.first<Notification>(limit, '/v1/notifications', { order_id: order && (await orderIdOf(client, order)), status });
   output.answer(found, () =>
     table(
       ['id', 'topic', 'channel', 'recipient', 'status', 'since'],

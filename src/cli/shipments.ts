@@ -7,6 +7,7 @@ import type { Client } from './client.ts';
 import { piecesOf, piecesText } from './pieces.ts';
 import { type Output, bad, bold, facts, faint, good, moment, table, warning } from './print.ts';
 import { CommandError, EXIT, type ExitCode } from './problems.ts';
+import { orderIdOf } from './returns.ts';
 
 export interface ShipmentFilter {
   readonly status?: string;
@@ -16,7 +17,7 @@ export interface ShipmentFilter {
 }
 
 export async function listShipments(client: Client, output: Output, { status, order, warehouse, limit }: ShipmentFilter): Promise<ExitCode> {
-  const query = { status, order_id: order, warehouse_id: warehouse };
+  const query = { status, order_id: order && (await orderIdOf(client, order)), warehouse_id: warehouse };
   const shipments = await client.first<ShipmentDetail>(limit, '/v1/shipments', query);
   output.answer(shipments, () =>
     table(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { decodeCursor, encodeCursor, idSchema, pageFrom, pageQuerySchema, skuSchema, textSchema } from './rest.ts';
+import { decodeCursor, encodeCursor, idSchema, localeSchema, pageFrom, pageQuerySchema, skuSchema, textSchema } from './rest.ts';
 
 const key = z.tuple([z.int(), z.string()]);
 
@@ -41,4 +41,9 @@ describe('inputs', () => {
   });
 
   it('refuses a NUL in a text', () => expect(textSchema(10).safeParse('a\u0000').success).toBe(false));
+});
+
+it('a language has one form, however it is written', () => {
+  expect(['de-at', 'DE-AT', 'de'].map((text) => localeSchema.parse(text))).toEqual(['de-AT', 'de-AT', 'de']);
+  for (const wrong of ['', 'german please', 'de_AT', 'de-a1-']) expect(localeSchema.safeParse(wrong).success).toBe(false);
 });

@@ -62,8 +62,8 @@ export const localeSchema = z
   .string()
   .regex(/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$/, 'a language as in BCP 47, e.g. de or de-AT')
   .refine((text) => canonicalLocale(text) !== undefined, 'must be a language as in BCP 47, e.g. de or de-AT')
-  .transform((text) => canonicalLocale(text)!)
-  .meta({ description: 'A language as in BCP 47.', examples: ['de-AT'] });
+  .meta({ description: 'A language as in BCP 47.', examples: ['de-AT'] })
+  .transform((text) => canonicalLocale(text)!);
 
 export const currencySchema = z
   .string()

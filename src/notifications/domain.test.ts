@@ -113,8 +113,9 @@ describe('a text of the shop', () => {
   it.each([
     [{ subject: '{{price}}', body: 'x' }, [{ field: 'subject', rule: 'has {{price}}' }]],
     [{ subject: 'x', body: '{{order_number' }, [{ field: 'body', rule: 'has braces that are not closed' }]],
+    [{ subject: 'x', body: `{{${' '.repeat(9_000)}x` }, [{ field: 'body', rule: 'has braces that are not closed' }]],
     [{ subject: 'x', body: '{{tracking_number}} {{}}' }, [{ field: 'body', rule: 'has {{tracking_number}}, {{}}' }]],
-  ])('%j is refused, with what there is', (text, errors) => {
+  ])('%# is refused, with what there is', (text, errors) => {
     const refused = (): void => checkTemplate('order.confirmed', text);
     expect(refused).toThrow(expect.objectContaining({ code: 'invalid_request', errors: errors.map((one) => expect.objectContaining(one)) }));
   });

@@ -142,7 +142,7 @@ it('what is no such file is said, with the line; what came before it is in', asy
 it('warehouses of one name are told apart by a person, not guessed', async () => {
   const { imported, app } = await place();
   await app.post('/v1/products', { sku: 'A', name: 'A', price: 1, currency: 'EUR' });
-  for (const location of ['Lyon', 'Brest']) await app.post('/v1/warehouses', { name: 'Main', location });
+  for (let i = 0; i < 2; i += 1) await app.post('/v1/warehouses', { name: 'Main', location: 'Lyon' });
   await writeFile(join(folder, 'stock.csv'), 'sku,warehouse,on_hand\nA,Main,7\n');
   expect(await imported('stock', 'stock.csv')).toMatchObject({ code: 1, refused: 1 });
   expect(await text('stock.csv.errors')).toContain('there are several called Main');
@@ -169,4 +169,54 @@ it('whoever reads only the first lines ends an export without a complaint', asyn
   const { client } = await place();
   const closed = new Writable({ write: (_chunk, _encoding, done) => done(Object.assign(new Error('broken pipe'), { code: 'EPIPE' })) });
   expect(await exportTable(client, openOutput(true), { kind: 'products', format: 'csv' }, closed)).toBe(0);
+});
+
+it.each([
+  ['latin.csv', Buffer.from('sku,name,price,currency\nA,Caf\xe9,1,EUR\n', 'latin1'), /not UTF-8/],
+  ['latin.ndjson', Buffer.from('{"sku":"A","name":"Caf\xe9","price":1,"currency":"EUR"}\n', 'latin1'), /not UTF-8/],
+  ['semicolons.csv', 'sku;name;price;currency\nA;A;1;EUR\n', /no column sku.*with commas between them/],
+  ['twice.csv', 'sku,name,price,price,currency\nA,A,1,2,EUR\n', /the column price twice/],
+  ['empty.csv', '', /it is empty/],
+])('%s is refused as a whole, and nothing of it is in', async (file, content, complaint) => {
+  const { imported, app } = await place();
+  await writeFile(join(folder, file), content);
+  await expect(imported('products', file)).rejects.toMatchObject({ code: 'file_unreadable', message: expect.stringMatching(complaint) as string });
+  expect((await app.get<{ items: object[] }>('/v1/products')).items).toEqual([]);
+});
+
+it('a folder is no file; cells beyond the columns are told with what is in them', async () => {
+  const { imported } = await place();
+  await expect(imported('products', '.')).rejects.toMatchObject({ code: 'file_unreadable' });
+  await writeFile(join(folder, 'products.csv'), 'sku,name,price,currency\nA,A,1,EUR, black and strong\n');
+  expect(await imported('products', 'products.csv')).toMatchObject({ code: 1, refused: 1 });
+  expect(await text('products.csv.errors')).toContain('black and strong');
+});
+
+it('what was exported goes back into the same program and changes nothing', async () => {
+  const { imported, exported, app } = await place();
+  await app.post('/v1/products', { sku: 'A', name: 'A', price: 1, currency: 'EUR' });
+  for (const location of ['Lyon', 'Brest']) {
+    const { id } = await app.post<{ id: string }>('/v1/warehouses', { name: 'Main', location });
+    await app.post('/v1/stock/receipts', { warehouse_id: id, lines: [{ sku: 'A', quantity: location.length }] });
+  }
+  const { id } = await app.post<{ id: string }>('/v1/orders', {
+    customer: { id: 'ada' },
+    currency: 'EUR',
+    lines: [{ sku: 'A', quantity: 1 }],
+    policy: 'reserve_only',
+  });
+  await app.until<{ status: string }>(`/v1/orders/${id}`, ({ status }) => status === 'confirmed');
+  const before = (await app.get<{ items: object[] }>('/v1/stock')).items;
+  for (const [kind, rows] of [
+    ['products', 1],
+    ['stock', 2],
+    ['orders', 1],
+  ] as const) {
+    await exported(kind, `${kind}.csv`);
+    expect(await imported(kind, `${kind}.csv`)).toMatchObject({ code: 0, new: 0, changed: 0, 'as it was': rows });
+  }
+  expect((await app.get<{ items: object[] }>('/v1/stock')).items).toMatchObject(
+    before.map((level) => ({ ...level, updated_at: expect.any(String) as string })),
+  );
+  expect((await app.get<{ items: object[] }>('/v1/orders')).items).toHaveLength(1);
 });

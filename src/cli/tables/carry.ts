@@ -5,9 +5,8 @@
  * is kept with its reason, in a file of the same form that can be mended and brought in by itself; the others go on.
  */
 import { createWriteStream } from 'node:fs';
-import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
-import { resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Client } from '../client.ts';
 import { forEach } from '../import/pool.ts';
@@ -52,7 +51,8 @@ export async function exportTable(client: Client, output: Output, { kind, format
 }
 
 function unlessNobodyReads(error: unknown): void {
-  if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
+  if (error instanceof CommandError) throw error;
+  if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw unwritable('standard output', error);
 }
 
 const unwritable = (file: string, error: unknown): CommandError =>
@@ -82,8 +82,8 @@ export async function importTable(client: Client, output: Output, options: Impor
   let rows = 0;
   progress.step(kind, size);
 
-  async function one({ line, cells }: Found): Promise<void> {
-    const understood = understand(KINDS[kind], cells);
+  async function one({ line, cells, beyond }: Found): Promise<void> {
+    const understood = understand(KINDS[kind], { cells, beyond });
     try {
       if ('complaints' in understood) throw new CommandError(EXIT.no, understood.complaints.join(' '));
       tally[await take(understood.row)] += 1;
@@ -93,7 +93,7 @@ export async function importTable(client: Client, output: Output, options: Impor
       await rejects.keep(line, cells, [error.message, ...error.more.map((one) => one.trim())].join('; '));
     }
   }
-  const found = readRows(file, format, (bytes) => progress.reach(bytes, size, plural((rows += 1), 'row')));
+  const found = readRows(file, format, KINDS[kind], (bytes) => progress.reach(bytes, size, plural((rows += 1), 'row')));
   try {
     await forEach(found, concurrency, one);
   } catch (error) {
@@ -116,15 +116,18 @@ const summary = (kind: KindName, tally: Tally, errors: string): string =>
       [kind, 'rows'],
       Object.entries(tally).map(([fate, rows]) => [fate, count(rows)]),
     ),
-    tally.refused === 0
-      ? good('Every row is in.')
-      : warning(`${plural(tally.refused, 'row')} could not be taken: see ${errors}, mend them there, and import that file.`),
+    Object.values(tally).every((rows) => rows === 0)
+      ? warning('There was no row in it.')
+      : tally.refused === 0
+        ? good('Every row is in.')
+        : warning(`${plural(tally.refused, 'row')} could not be taken: see ${errors}, mend them there, and import that file.`),
   ].join('\n');
 
-const isSame = async (one: string, other: string): Promise<boolean> => {
-  const real = (path: string): Promise<string> => realpath(path).catch(() => resolve(path));
-  return (await real(one)) === (await real(other));
-};
+/** By whatever name or link. */
+async function isSame(one: string, other: string): Promise<boolean> {
+  const [a, b] = [await stat(one), await stat(other).catch(() => undefined)];
+  return b !== undefined && a.dev === b.dev && a.ino === b.ino;
+}
 
 /** Opened with the first row that is refused: where none was, no file is made. Rows are written one after the other. */
 function openRejects(file: string, format: Format, kind: KindName) {

@@ -3,10 +3,9 @@
  * brought in. Amounts are whole minor units, as everywhere.
  *
  *   products  made, or changed when they are there and differ            known by their sku
- *   stock     counted: what a warehouse has is made what the row says    known by sku and name of the warehouse, which is made when missing
- *   orders    placed anew and go their way                               known by external_id, else by their number elsewhere
+ *   stock     counted: what a warehouse has is made what the row says    known by sku, name and location of the warehouse, which is made when missing
+ *   orders    placed anew and go their way                               known by external_id, else by their number and when they were placed
  */
-import { createHash } from 'node:crypto';
 import type { Client } from '../client.ts';
 import { CommandError, EXIT } from '../problems.ts';
 
@@ -26,8 +25,6 @@ export interface Kind {
   taker(client: Client): (row: Row) => Promise<Fate>;
 }
 
-/** The same row again is the same request, whoever sends it and when. */
-const keyOf = (kind: string, body: object): string => `${kind}-${createHash('sha256').update(JSON.stringify(body)).digest('hex').slice(0, 40)}`;
 const textIn = (row: Row, name: string): string | undefined => {
   const cell = row[name];
   return typeof cell === 'string' && cell !== '' ? cell : undefined;
@@ -89,25 +86,26 @@ const stock: Kind = {
     }
   },
   taker(client) {
-    /** By name: rows of one warehouse ask once, and only the first of them makes it. */
+    /** By name and location: rows of one warehouse ask once, and only the first of them makes it. */
     const places = new Map<string, Promise<string>>();
-    let known: Promise<Map<string, readonly string[]>> | undefined;
-    const readAll = async (): Promise<Map<string, readonly string[]>> => {
-      const ids = new Map<string, readonly string[]>();
-      for await (const { id, name } of client.each<Place>('/v1/warehouses')) ids.set(name, [...(ids.get(name) ?? []), id]);
-      return ids;
-    };
-    async function find(name: string, location: string): Promise<string> {
-      const [id, other] = (await (known ??= readAll())).get(name) ?? [];
-      if (other !== undefined)
-        throw new CommandError(EXIT.no, `warehouse: there are several called ${name}. Give each a name of its own.`, { code: 'invalid_request' });
-      const body = { name, location };
-      return id ?? (await client.post<Place>('/v1/warehouses', body, keyOf('warehouse', body))).id;
+    let known: Promise<Place[]> | undefined;
+    const readAll = (): Promise<Place[]> => Array.fromAsync(client.each<Place>('/v1/warehouses'));
+    async function find(name: string, location: string | undefined): Promise<string> {
+      const all = (await (known ??= readAll())).filter((place) => place.name === name && (location === undefined || place.location === location));
+      const [place, other] = all;
+      if (other !== undefined) {
+        const where = location === undefined ? '' : ` in ${location}`;
+        throw new CommandError(EXIT.no, `warehouse: there are several called ${name}${where}. Give each a name of its own.`, {
+          code: 'invalid_request',
+        });
+      }
+      return place?.id ?? (await client.post<Place>('/v1/warehouses', { name, location: location ?? name })).id;
     }
     return async (row) => {
-      const name = textIn(row, 'warehouse')!;
-      const place = places.get(name) ?? find(name, textIn(row, 'location') ?? name);
-      places.set(name, place);
+      const [name, location] = [textIn(row, 'warehouse')!, textIn(row, 'location')];
+      const key = JSON.stringify([name, location]);
+      const place = places.get(key) ?? find(name, location);
+      places.set(key, place);
       const lines = [{ sku: row['sku'], counted: row['on_hand'] }];
       const counted = await client.post<{ lines: { quantity: number }[] }>('/v1/stock/counts', { warehouse_id: await place, lines });
       return counted.lines[0]!.quantity === 0 ? 'as it was' : 'changed';
@@ -121,6 +119,15 @@ interface OrderRow extends Row {
   readonly customer: { readonly id: string; readonly name?: string; readonly email?: string; readonly locale?: string };
   readonly lines: readonly { readonly sku: string; readonly quantity: number; readonly unit_price: number }[];
 }
+/** An order of this number was placed here at that very moment: the row is an export of our own. */
+async function isOfThisShop(client: Client, number: string, created_at: string | undefined): Promise<boolean> {
+  const order = await client.get<Row>(`/v1/orders/${encodeURIComponent(number)}`).catch((error: unknown) => {
+    if (error instanceof CommandError && error.code === 'order_not_found') return undefined;
+    throw error;
+  });
+  return order !== undefined && order['created_at'] === created_at;
+}
+
 const orders: Kind = {
   columns: {
     external_id: 'text',
@@ -152,11 +159,13 @@ const orders: Kind = {
       };
   },
   taker: (client) => async (row) => {
-    const external_id = textIn(row, 'external_id') ?? textIn(row, 'number');
+    const [own, number] = [textIn(row, 'external_id'), textIn(row, 'number')];
+    const external_id = own ?? number;
     if (external_id === undefined)
       throw new CommandError(EXIT.no, 'external_id or number: one of them must be given, so that the order is known again', {
         code: 'invalid_request',
       });
+    if (own === undefined && (await isOfThisShop(client, external_id, textIn(row, 'created_at')))) return 'as it was';
     const names = { id: 'customer_id', name: 'customer_name', email: 'customer_email', locale: 'customer_locale' };
     const customer = Object.fromEntries(Object.entries(names).flatMap(([field, name]) => (row[name] ? [[field, row[name]]] : [])));
     const body = {
@@ -166,7 +175,7 @@ const orders: Kind = {
       ...(row['payment_token'] ? { payment: { token: row['payment_token'] } } : {}),
     };
     const before = await client.first<{ id: string }>(1, '/v1/orders', { external_id: body.external_id });
-    await client.post('/v1/orders', body, keyOf('order', body));
+    await client.post('/v1/orders', body);
     return before.length === 0 ? 'new' : 'as it was';
   },
 };

@@ -3,6 +3,7 @@
  */
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
 import { parse } from 'csv-parse';
 import type { Cell, Column, Kind, Row } from './kinds.ts';
 
@@ -18,6 +19,8 @@ export interface Found {
   readonly line: number;
   /** By column, as text; what NDJSON says otherwise is JSON. */
   readonly cells: Readonly<Record<string, string>>;
+  /** Cells that have no column: more commas than there should be. */
+  readonly beyond: readonly string[];
 }
 
 // A field with a quote, a comma or a line break stands in quotes, and its quotes are doubled: https://www.rfc-editor.org/rfc/rfc4180.
@@ -35,25 +38,57 @@ export function lineOf(format: Format, columns: readonly string[], row: Row): st
   return `${JSON.stringify(Object.fromEntries(columns.map((name) => [name, row[name] ?? null])))}\n`;
 }
 
-/** Streams the rows of a file; `advanced` is told how many bytes have been read. Throws for a file that is no such file. */
-export async function* readRows(file: string, format: Format, advanced: (bytes: number) => void): AsyncGenerator<Found> {
+/** Streams the rows of a file; `advanced` is told how many bytes have been read. Throws for a file that is no such file, with the line. */
+export async function* readRows(file: string, format: Format, kind: Kind, advanced: (bytes: number) => void): AsyncGenerator<Found> {
   const input = createReadStream(file);
-  if (format === 'csv') {
-    const options = { bom: true, info: true, columns: true, skip_empty_lines: true, relax_column_count: true } as const;
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `columns` and `info` make its records these
-    const records = input.pipe(parse(options)) as AsyncIterable<{ record: Record<string, string>; info: { lines: number } }>;
-    for await (const { record, info } of records) {
-      advanced(input.bytesRead);
-      yield { line: info.lines, cells: record };
-    }
-    return;
-  }
-  let line = 0;
-  for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+  const text = Readable.from(decoded(input), { objectMode: false });
+  for await (const found of format === 'csv' ? csvRows(text, kind) : ndjsonRows(text)) {
     advanced(input.bytesRead);
+    yield found;
+  }
+}
+
+/** A byte order mark is left out. Throws for what is not UTF-8: guessed letters would be kept for good. */
+async function* decoded(input: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  try {
+    for await (const bytes of input) yield decoder.decode(bytes, { stream: true });
+    yield decoder.decode();
+  } catch (error) {
+    throw error instanceof TypeError ? new Error('it is not UTF-8: save it as UTF-8 and import that') : error;
+  }
+}
+
+async function* csvRows(text: Readable, kind: Kind): AsyncGenerator<Found> {
+  const parser = parse({ info: true, skip_empty_lines: true, relax_column_count: true });
+  text.on('error', (error) => parser.destroy(error));
+  text.pipe(parser);
+  let head: readonly string[] | undefined;
+  let line = 1;
+  for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: { lines: number } }>) {
+    if (head === undefined) checkHead((head = record.map((name) => name.trim())), kind);
+    else yield { line, cells: Object.fromEntries(head.map((name, i) => [name, record[i] ?? ''])), beyond: record.slice(head.length) };
+    line = info.lines + 1;
+  }
+  if (head === undefined) throw new Error('it is empty: its first line must name the columns');
+}
+
+function checkHead(head: readonly string[], { columns, needed }: Kind): void {
+  const known = (name: string): boolean => Object.hasOwn(columns, name) || name === 'error' || name === 'line';
+  const faults = [
+    ...needed.filter((name) => !head.includes(name)).map((name) => `no column ${name}`),
+    ...head.filter((name) => !known(name)).map((name) => `a column "${name}" that is not known`),
+    ...head.filter((name, i) => head.indexOf(name) < i).map((name) => `the column ${name} twice`),
+  ];
+  if (faults.length > 0)
+    throw new Error(`its first line has ${faults.join(', ')}; there are ${Object.keys(columns).join(', ')}, with commas between them`);
+}
+
+async function* ndjsonRows(text: Readable): AsyncGenerator<Found> {
+  let line = 0;
+  for await (const row of createInterface({ input: text, crlfDelay: Number.POSITIVE_INFINITY })) {
     line += 1;
-    const plain = line === 1 ? text.replace(/^\uFEFF/, '') : text;
-    if (plain.trim() !== '') yield { line, cells: cellsOf(plain, line) };
+    if (row.trim() !== '') yield { line, cells: cellsOf(row, line), beyond: [] };
   }
 }
 
@@ -68,9 +103,14 @@ function cellsOf(text: string, line: number): Record<string, string> {
   return Object.fromEntries(Object.entries(value as Row).map(([name, cell]) => [name, textOf(cell)]));
 }
 
-/** A row out of its texts, or the complaints about it, each with its column. Columns nobody knows are a complaint too, but `error` and `line`. */
-export function understand({ columns, needed }: Kind, cells: Found['cells']): { readonly row: Row } | { readonly complaints: readonly string[] } {
+/** A row out of its texts, or the complaints about it, each with its column. */
+export function understand(
+  { columns, needed }: Kind,
+  { cells, beyond }: Pick<Found, 'cells' | 'beyond'>,
+): { readonly row: Row } | { readonly complaints: readonly string[] } {
   const complaints: string[] = [];
+  if (beyond.length > 0)
+    complaints.push(`more cells than columns: ${JSON.stringify(beyond.join(','))}. Put quotes around a cell with a comma in it.`);
   const row: Record<string, Cell> = {};
   for (const name of Object.keys(cells))
     if (!Object.hasOwn(columns, name) && name !== 'error' && name !== 'line')
